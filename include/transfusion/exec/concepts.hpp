@@ -52,7 +52,7 @@ concept memory_operations = requires(E& e, void* p, const void* q, std::size_t b
 
 template <class E, class T = typename E::scalar>
 concept random_operations = requires(E& e, view<T, 1> x, random_key key) {
-  e.normal(x, key, 1.0);                             // x[i] = scale * normal i of the key
+  e.normal(x, key, 1.0, index_t{});                  // x[i] = scale * normal (first + i) of the key; first = 0 if left out
 };
 
 template <class E, class T = typename E::scalar>
@@ -94,6 +94,7 @@ concept elementwise_operations = requires(E& e, view<T, 2> m, view<const T, 2> c
   e.gather_rows(m, cm, rows);                        // y[i] = x[rows[i]]
   e.gather_rows_backward(sink, cm, rows);            // dx[rows[i]] += dy[i]; rows not named get 0 (when not adding)
   e.scatter_rows(m, cm, cm, rows);                   // y = x, but y[rows[i]] = s[i]; rows without repeats
+  e.write_rows(m, cm, rows);                         // y[rows[i]] = s[i], the other rows untouched (KV cache)
   e.scatter_rows_backward(sink, sink, cm, rows);     // dx = dy but 0 at rows; ds[i] = dy[rows[i]]
 };
 

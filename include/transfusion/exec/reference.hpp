@@ -40,11 +40,11 @@ class reference_exec {
     for (index_t i = 0; i < y.size(); ++i) y[i] = x[i];
   }
 
-  void normal(vector x, random_key key, double scale) {
+  void normal(vector x, random_key key, double scale, index_t first = 0) {
     double four[4] = {};
     for (index_t i = 0; i < x.size(); ++i) {
-      if (i % 4 == 0) normal_block(key, static_cast<std::uint64_t>(i / 4), four);
-      x[i] = static_cast<Scalar>(scale * four[i % 4]);
+      normal_block(key, static_cast<std::uint64_t>((first + i) / 4), four);
+      x[i] = static_cast<Scalar>(scale * four[(first + i) % 4]);
     }
   }
 
@@ -223,6 +223,10 @@ class reference_exec {
   }
   void scatter_rows(matrix y, const_matrix x, const_matrix s, view<const token_t, 1> rows) {
     copy(y.flat(), x.flat());
+    for (index_t i = 0; i < s.rows(); ++i)
+      for (index_t d = 0; d < y.cols(); ++d) y(rows[i], d) = s(i, d);
+  }
+  void write_rows(matrix y, const_matrix s, view<const token_t, 1> rows) {
     for (index_t i = 0; i < s.rows(); ++i)
       for (index_t d = 0; d < y.cols(); ++d) y(rows[i], d) = s(i, d);
   }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "transfusion/autograd/tape.hpp"
+#include "transfusion/core/image.hpp"
+
+namespace transfusion {
+
+/// Cuts images into patch × patch windows, left to right and top to bottom (paper §3). values: flat [C, H, W] images;
+/// images: where each lies, on the device; result: [P, C·patch²]. The values have no gradient.
+template <class Exec>
+var<Exec> patchify(tape<Exec>& tape, view<const typename Exec::scalar, 1> values, view<const image_place, 1> images,
+                   index_t patches, index_t patch, index_t channels) {
+  auto y = tape.constant(tape.saved(patches, channels * patch * patch));
+  tape.exec().patchify(y.value(), values, images, patch);
+  return y;
+}
+
+/// The inverse of patchify. patches: [P, C·patch²]; result: [1, all values].
+template <class Exec>
+var<Exec> unpatchify(tape<Exec>& tape, var<Exec> patches, view<const image_place, 1> images, index_t patch) {
+  auto y = tape.variable(1, patches.value().size());
+  tape.exec().unpatchify(y.value().flat(), patches.value(), images, patch);
+  tape.on_backward([=](auto& t) {
+    const auto dpatches = t.sink(patches);
+    if (!dpatches.add) {
+      t.exec().patchify(dpatches.into, t.gradient(y).flat(), images, patch);
+      return;
+    }
+    const auto cut = t.saved(patches.rows(), patches.cols());
+    t.exec().patchify(cut, t.gradient(y).flat(), images, patch);
+    t.exec().accumulate(dpatches, cut);
+  });
+  return y;
+}
+
+}  // namespace transfusion

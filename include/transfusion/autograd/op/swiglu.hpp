@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "transfusion/autograd/tape.hpp"
+
+namespace transfusion {
+
+/// y = silu(gate) · up, elementwise (Shazeer 2020, eq. 6). All: [N, F].
+template <class Exec>
+var<Exec> swiglu(tape<Exec>& tape, var<Exec> gate, var<Exec> up) {
+  auto y = tape.variable(gate.rows(), gate.cols());
+  tape.exec().swiglu(y.value(), gate.value(), up.value());
+  tape.on_backward([=](auto& t) {
+    t.exec().swiglu_backward(t.sink(gate), t.sink(up), t.gradient(y), gate.value(), up.value());
+  });
+  return y;
+}
+
+/// y = x · sigmoid(x), elementwise.
+template <class Exec>
+var<Exec> silu(tape<Exec>& tape, var<Exec> x) {
+  auto y = tape.variable(x.rows(), x.cols());
+  tape.exec().silu(y.value(), x.value());
+  tape.on_backward([=](auto& t) { t.exec().silu_backward(t.sink(x), t.gradient(y), x.value()); });
+  return y;
+}
+
+}  // namespace transfusion

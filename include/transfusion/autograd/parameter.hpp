@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "transfusion/core/error.hpp"
+#include "transfusion/core/philox.hpp"
+#include "transfusion/core/view.hpp"
+#include "transfusion/exec/memory.hpp"
+
+namespace transfusion {
+
+/// How a parameter starts: `scale` times a standard normal, or the constant `constant`.
+struct initial_value {
+  double scale = 0;
+  double constant = 0;
+
+  static constexpr initial_value normal(double scale) { return {scale, 0}; }
+  static constexpr initial_value zeros() { return {0, 0}; }
+  static constexpr initial_value ones() { return {0, 1}; }
+};
+
+/// Whether AdamW's weight decay acts on a parameter.
+enum class decay { off, on };
+
+namespace detail {
+
+template <class Exec>
+struct parameter_record {
+  std::string name;
+  std::vector<index_t> shape;
+  initial_value start;
+  decay decays;
+  index_t offset = -1;  ///< into the contiguous block; -1 until it is allocated
+  typename Exec::scalar* value = nullptr;
+  typename Exec::scalar* gradient = nullptr;
+
+  index_t size() const {
+    index_t n = 1;
+    for (index_t extent : shape) n *= extent;
+    return n;
+  }
+  index_t rows() const { return shape.size() > 1 ? shape[0] : 1; }
+};
+
+}  // namespace detail
+
+/// A trainable array, named like `blocks.3.attention.wq`. A cheap handle into its parameter_set; empty where a layer has none.
+template <class Exec>
+class parameter {
+ public:
+  using scalar = typename Exec::scalar;
+
+  parameter() = default;
+  explicit parameter(detail::parameter_record<Exec>* record) : record_(record) {}
+
+  explicit operator bool() const { return record_ != nullptr; }
+  const std::string& name() const { return record_->name; }
+  const std::vector<index_t>& shape() const { return record_->shape; }
+  index_t size() const { return record_->size(); }
+  index_t offset() const { return record_->offset; }
+  index_t rows() const { return record_->rows(); }
+  index_t cols() const { return size() / rows(); }
+
+  /// [first extent, the rest]; one row for a vector.
+  view<scalar, 2> value() const { return {record_->value, rows(), cols()}; }
+  /// Same shape; empty while the set holds no gradients.
+  view<scalar, 2> gradient() const { return {record_->gradient, rows(), cols()}; }
+  /// As vectors; empty views for an empty handle, so that an absent bias needs no branch.
+  view<scalar, 1> flat_value() const { return record_ ? value().flat() : view<scalar, 1>{}; }
+  view<scalar, 1> flat_gradient() const { return record_ && record_->gradient ? gradient().flat() : view<scalar, 1>{}; }
+
+ private:
+  detail::parameter_record<Exec>* record_ = nullptr;
+};
+
+/// All parameters of a model: declared by its layers by name, then held in one contiguous block (those that decay first),
+/// with their gradients in a second one. So clip, AdamW, EMA and checkpoints are one pass.
+template <class Exec>
+class parameter_set {
+ public:
+  using scalar = typename Exec::scalar;
+
+  /// Declares a parameter. Throws config_error on a name used twice or an extent below 1.
+  parameter<Exec> declare(std::string name, std::vector<index_t> shape, initial_value start, decay decays = decay::on) {
+    for (const auto& r : records_) require<config_error>(r.name != name, "parameter ", name, " is declared twice");
+    for (index_t extent : shape) require<config_error>(extent > 0, "parameter ", name, ": extent ", extent, ", expected > 0");
+    records_.push_back({std::move(name), std::move(shape), start, decays});
+    return parameter<Exec>(&records_.back());
+  }
+
+  /// Takes the block's memory from the policy and draws the starting values, a pure function of the seed and the order of names.
+  void allocate(Exec& exec, std::uint64_t seed) {
+    exec_ = &exec;
+    index_t end = 0;
+    for (decay group : {decay::on, decay::off}) {
+      for (auto& r : records_)
+        if (r.decays == group) {
+          r.offset = end;
+          end += (r.size() + alignment - 1) / alignment * alignment;
+        }
+      if (group == decay::on) decayed_ = end;
+    }
+    values_ = buffer<Exec, scalar>(exec, end);
+    exec.fill(values_.all(), 0);
+    std::uint32_t number = 0;
+    for (auto& r : records_) {
+      r.value = values_.all().data + r.offset;
+      const view<scalar, 1> w(r.value, r.size());
+      if (r.start.scale != 0)
+        exec.normal(w, random_key{seed, number, stream::weights}, r.start.scale);
+      else
+        exec.fill(w, r.start.constant);
+      ++number;
+    }
+  }
+
+  /// Makes room for gradients, all zero. Does nothing the second time.
+  void allocate_gradients() {
+    if (gradients_) return;
+    gradients_ = buffer<Exec, scalar>(*exec_, values_.size());
+    for (auto& r : records_) r.gradient = gradients_.all().data + r.offset;
+    zero_gradients();
+  }
+  void zero_gradients() { exec_->fill(gradients_.all(), 0); }
+
+  /// The whole block, and its gradients. [0, decayed()) is the group with weight decay. Padding elements are zero.
+  view<scalar, 1> values() const { return values_.all(); }
+  view<scalar, 1> gradients() const { return gradients_.all(); }
+  index_t decayed() const { return decayed_; }
+
+  /// How many trainable numbers there are, padding not counted.
+  index_t count() const {
+    index_t n = 0;
+    for (const auto& r : records_) n += r.size();
+    return n;
+  }
+  /// The same for the parameters whose names begin with `prefix`.
+  index_t count(std::string_view prefix) const {
+    index_t n = 0;
+    for (const auto& r : records_)
+      if (std::string_view(r.name).substr(0, prefix.size()) == prefix) n += r.size();
+    return n;
+  }
+
+  index_t size() const { return static_cast<index_t>(records_.size()); }
+  /// Calls f(parameter) for each, in order of declaration.
+  template <class F>
+  void each(F f) {
+    for (auto& r : records_) f(parameter<Exec>(&r));
+  }
+
+ private:
+  static constexpr index_t alignment = 64 / static_cast<index_t>(sizeof(scalar));
+
+  Exec* exec_ = nullptr;
+  std::deque<detail::parameter_record<Exec>> records_;  // a deque: handles point into it
+  buffer<Exec, scalar> values_, gradients_;
+  index_t decayed_ = 0;
+};
+
+}  // namespace transfusion

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "transfusion/autograd/op/head_cross_entropy.hpp"
+#include "transfusion/autograd/op/rows.hpp"
+#include "transfusion/loss/concepts.hpp"
+
+namespace transfusion::loss {
+
+/// L_LM: -log P(next token), the mean over all rows with a target (paper eq. 1; no loss where the input is BOI, fn 8).
+struct next_token {
+  static constexpr std::string_view name = "text";
+  static constexpr double default_weight = 1;
+
+  template <class Exec>
+  static term_values<Exec> evaluate(context<Exec>& c, double weight) {
+    using scalar = typename Exec::scalar;
+    if (c.text_rows.size() == 0) return {};
+    const std::vector<scalar> weights(static_cast<std::size_t>(c.text_rows.size()),
+                                      static_cast<scalar>(weight / static_cast<double>(c.all_targets)));
+    auto rows = gather_rows(c.tape, c.hidden, c.text_rows);
+    const auto losses = head_cross_entropy(c.tape, rows, c.head, c.targets, c.tape.upload(weights));
+    return {losses.cross_entropy, c.all_targets};
+  }
+};
+
+}  // namespace transfusion::loss

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+
+#include "transfusion/loss/concepts.hpp"
+
+namespace transfusion::loss {
+
+/// Σ weight · term, weights being data. The paper: L_LM + 5 · L_DDPM (eq. 4) is weighted_sum<next_token, denoising>.
+template <class... Terms>
+struct weighted_sum {
+  static constexpr std::size_t terms = sizeof...(Terms);
+  static constexpr std::array<std::string_view, terms> names{Terms::name...};
+  static constexpr std::array<double, terms> default_weights{Terms::default_weight...};
+
+  template <class Exec>
+  static std::array<term_values<Exec>, terms> evaluate(context<Exec>& c, const std::array<double, terms>& weights) {
+    static_assert((loss_term<Terms, Exec> && ...));
+    std::size_t i = 0;
+    return {Terms::evaluate(c, weights[i++])...};  // braces: in order
+  }
+};
+
+}  // namespace transfusion::loss

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "transfusion/core/error.hpp"
+#include "transfusion/sequence/document.hpp"
+#include "transfusion/sequence/span_table.hpp"
+
+namespace transfusion {
+
+/// Documents laid end to end on one token axis, without padding, on the host.
+struct packed_batch {
+  span_table table;
+  std::vector<token_t> tokens;      ///< [N]; `ignored` on patch rows
+  std::vector<token_t> targets;     ///< [N]; what the row predicts, or `ignored` (paper.md §1.6, see docs/paper.md)
+  std::vector<token_t> patch_rows;  ///< [P]; where the patches stand on the token axis
+  std::vector<token_t> patch_image; ///< [P]; the image of each patch
+  std::vector<image_place> images;  ///< [I]
+  std::vector<float> values;        ///< all images, clean, flat
+  std::vector<token_t> text_rows;   ///< rows with a target, in rising order
+
+  index_t rows() const { return static_cast<index_t>(tokens.size()); }
+  index_t patches() const { return static_cast<index_t>(patch_rows.size()); }
+  /// How many rows carry a next-token loss, and how many images a denoising loss.
+  index_t text_targets() const { return static_cast<index_t>(text_rows.size()); }
+  index_t image_count() const { return static_cast<index_t>(images.size()); }
+};
+
+namespace detail {
+
+/// Lays documents out row by row. `Grid` gives the patch grid of an image: grid(image_shape) -> {rows, cols}.
+template <class Grid>
+class packer {
+ public:
+  packer(marker_tokens markers, Grid grid) : markers_(markers), grid_(grid) {}
+
+  void add(const document& d) {
+    batch_.table.begin_document();
+    text_seen_ = false;
+    if (markers_.bos != ignored) put_token(markers_.bos);
+    for (const segment& s : d.segments) {
+      if (const text* t = std::get_if<text>(&s))
+        put_text(*t);
+      else
+        put_image(std::get<image>(s));
+    }
+    if (d.open_ended)
+      batch_.targets.back() = ignored;
+    else if (markers_.eos != ignored)
+      put_token(markers_.eos);
+  }
+
+  packed_batch finish() {
+    for (index_t n = 0; n < batch_.rows(); ++n)
+      if (batch_.targets[static_cast<std::size_t>(n)] != ignored) batch_.text_rows.push_back(static_cast<token_t>(n));
+    return std::move(batch_);
+  }
+
+ private:
+  void put_text(const text& t) {
+    for (token_t token : t.tokens) {
+      require<shape_error>(token >= 0, "document ", batch_.table.documents() - 1, ": token ", token, ", expected >= 0");
+      put_token(token);
+    }
+    text_seen_ = text_seen_ || !t.tokens.empty();
+  }
+
+  /// A token is the target of the row before it, unless that row is a patch or belongs to another document. EOI is no target.
+  void put_token(token_t token) {
+    const index_t row = batch_.rows();
+    batch_.table.append_text();
+    const bool follows_text = row > batch_.table.document_begin(row) && batch_.tokens.back() != ignored;
+    if (follows_text) batch_.targets.back() = token;
+    batch_.tokens.push_back(token);
+    batch_.targets.push_back(ignored);
+  }
+
+  void put_image(const image& im) {
+    require_extent("image: number of values against its shape", static_cast<index_t>(im.values.size()), im.shape.size());
+    const auto grid = grid_(im.shape);
+    put_token(markers_.boi);  // its own target stays `ignored`: the next row is a patch
+    batch_.images.push_back({static_cast<index_t>(batch_.values.size()), batch_.patches(), im.shape});
+    batch_.values.insert(batch_.values.end(), im.values.begin(), im.values.end());
+    const token_t number = static_cast<token_t>(batch_.image_count()) - 1;
+    batch_.table.append_span(grid.rows, grid.cols, number, !text_seen_);
+    for (index_t p = 0; p < grid.rows * grid.cols; ++p) {
+      batch_.patch_rows.push_back(static_cast<token_t>(batch_.rows()));
+      batch_.patch_image.push_back(number);
+      batch_.tokens.push_back(ignored);
+      batch_.targets.push_back(ignored);
+    }
+    put_token(markers_.eoi);
+  }
+
+  marker_tokens markers_;
+  Grid grid_;
+  packed_batch batch_;
+  bool text_seen_ = false;
+};
+
+}  // namespace detail
+
+/// Packs documents into one batch: BOS, the segments with BOI … EOI around each image, EOS. Next-token targets follow the
+/// paper (§3): no loss on a BOI input, none on patches, EOI never predicted. Throws shape_error on a document whose image
+/// does not fit its shape or the grid, or on a negative token.
+template <class Grid>
+packed_batch pack(const std::vector<document>& documents, marker_tokens markers, Grid grid) {
+  detail::packer<Grid> packer(markers, grid);
+  for (const document& d : documents) packer.add(d);
+  return packer.finish();
+}
+
+}  // namespace transfusion
