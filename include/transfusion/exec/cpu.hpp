@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "transfusion/exec/concepts.hpp"
+#include "transfusion/exec/cpu/team.hpp"
+
+namespace transfusion {
+
+/// The CPU policy: Eigen (or a BLAS) for products, OpenMP threads, `float` or `double`.
+/// Work is cut by shapes only, so the bits do not depend on the number of threads; a repeated call allocates nothing.
+/// One call at a time on one policy. The operations are those of `reference_exec`; see `exec/concepts.hpp` for what
+/// they do.
+template <class Scalar = float>
+class cpu_exec {
+ public:
+  using scalar = Scalar;
+  using matrix = view<Scalar, 2>;
+  using const_matrix = view<const Scalar, 2>;
+  using vector = view<Scalar, 1>;
+  using const_vector = view<const Scalar, 1>;
+  using sink = gradient_sink<Scalar>;
+  using tokens = view<const token_t, 1>;
+  using images = view<const image_place, 1>;
+
+  /// `threads` = 0 takes every core.
+  explicit cpu_exec(int threads = 0);
+
+  int threads() const { return team_.threads(); }
+  /// How many blocks of memory this policy has handed out so far.
+  index_t allocations() const { return allocations_; }
+
+  void* allocate(std::size_t bytes);
+  void deallocate(void* p, std::size_t bytes) noexcept;
+  void upload(void* to, const void* from, std::size_t bytes);
+  void download(void* to, const void* from, std::size_t bytes);
+  void fill(vector x, double value);
+  void copy(vector y, const_vector x);
+  void normal(vector x, random_key key, double scale, index_t first = 0);
+
+  void linear(matrix y, const_matrix x, const_matrix w, const_vector b);
+  void linear_backward(sink dx, matrix dw, vector db, const_matrix dy, const_matrix x, const_matrix w);
+  void embedding(matrix y, const_matrix table, tokens ids);
+  void embedding_backward(matrix dtable, const_matrix dy, tokens ids);
+
+  void rms_norm(matrix y, vector inverse_rms, const_matrix x, const_vector w, double epsilon);
+  void add_rms_norm(matrix sum, matrix y, vector inverse_rms, const_matrix a, const_matrix b, const_vector w,
+                    double epsilon);
+  void rms_norm_backward(sink dx, vector dw, const_matrix dy, const_matrix x, const_vector w, const_vector inverse_rms);
+
+  void rope_table(matrix table, tokens positions, double theta);
+  void rope(matrix x, const_matrix table, double direction);
+  void attention(matrix o, matrix lse, const_matrix q, const_matrix k, const_matrix v, key_intervals keys,
+                 attention_shape shape);
+  void attention_backward(sink dq, sink dk, sink dv, const_matrix d_o, const_matrix o, const_matrix lse, const_matrix q,
+                          const_matrix k, const_matrix v, key_intervals keys, attention_shape shape);
+
+  void swiglu(matrix y, const_matrix gate, const_matrix up);
+  void swiglu_backward(sink dgate, sink dup, const_matrix dy, const_matrix gate, const_matrix up);
+  void silu(matrix y, const_matrix x);
+  void silu_backward(sink dx, const_matrix dy, const_matrix x);
+  void add(matrix y, const_matrix a, const_matrix b);
+  void accumulate(sink dx, const_matrix x);
+  void timestep_embedding(matrix y, const_vector t, double max_period);
+  void gather_rows(matrix y, const_matrix x, tokens rows);
+  void gather_rows_backward(sink dx, const_matrix dy, tokens rows);
+  void scatter_rows(matrix y, const_matrix x, const_matrix s, tokens rows);
+  void write_rows(matrix y, const_matrix s, tokens rows);
+  void scatter_rows_backward(sink dx, sink ds, const_matrix dy, tokens rows);
+
+  void patchify(matrix patches, const_vector values, images places, index_t patch);
+  void unpatchify(vector values, const_matrix patches, images places, index_t patch);
+  void mix(vector out, const_vector a, const_vector b, const_matrix coefficients, images places);
+  void clamp(vector x, double low, double high);
+
+  void cross_entropy(vector loss, vector log_z, matrix dx, matrix dw, const_matrix x, const_matrix w, tokens targets,
+                     const_vector weights, double z_weight);
+  void squared_error(vector loss, sink dprediction, const_vector prediction, const_vector target, images places,
+                     const_vector weights);
+
+  void sum_of_squares(vector out, const_vector x);
+  void adamw(vector w, vector m, vector v, vector ema, const_vector g, const_vector norm_squared, adamw_step step);
+
+ private:
+  detail::cpu_team team_;
+  index_t allocations_ = 0;
+};
+
+static_assert(execution_policy<cpu_exec<float>>);
+static_assert(execution_policy<cpu_exec<double>>);
+
+}  // namespace transfusion
+
+// Where the user links transfusion::cpu_kernels, the bodies (and Eigen) stay away.
+#ifndef TRANSFUSION_CPU_PREBUILT
+#include "transfusion/exec/cpu_impl.hpp"
+#endif

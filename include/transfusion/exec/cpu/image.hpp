@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+
+#include "transfusion/exec/cpu.hpp"
+#include "transfusion/exec/cpu/arrays.hpp"
+
+namespace transfusion {
+namespace detail {
+
+/// Calls f(patch row, column, value) for every run of `patch` values that is contiguous in both layouts, images in
+/// parallel.
+template <class F>
+void each_patch_run(const cpu_team& team, view<const image_place, 1> images, index_t patch, const F& f) {
+  const auto one_image = [&](const image_place& image) {
+    const image_shape s = image.shape;
+    for (index_t c = 0; c < s.channels; ++c)
+      for (index_t y = 0; y < s.height; ++y)
+        for (index_t x = 0; x < s.width; x += patch)
+          f(image.first_patch + y / patch * (s.width / patch) + x / patch, (c * patch + y % patch) * patch,
+            image.first_value + (c * s.height + y) * s.width + x);
+  };
+  const index_t weight = images.size() > 0 ? images[0].shape.size() : 1;
+  team.run_pieces(images.size(), weight, [&](index_t begin, index_t end) {
+    for (index_t i = begin; i < end; ++i) one_image(images[i]);
+  });
+}
+
+}  // namespace detail
+
+template <class Scalar>
+void cpu_exec<Scalar>::patchify(matrix patches, const_vector values, images places, index_t patch) {
+  detail::each_patch_run(team_, places, patch, [&](index_t row, index_t col, index_t value) {
+    std::copy_n(values.data + value, patch, patches.row(row) + col);
+  });
+}
+
+template <class Scalar>
+void cpu_exec<Scalar>::unpatchify(vector values, const_matrix patches, images places, index_t patch) {
+  detail::each_patch_run(team_, places, patch, [&](index_t row, index_t col, index_t value) {
+    std::copy_n(patches.row(row) + col, patch, values.data + value);
+  });
+}
+
+template <class Scalar>
+void cpu_exec<Scalar>::mix(vector out, const_vector a, const_vector b, const_matrix coefficients, images places) {
+  const index_t weight = places.size() > 0 ? places[0].shape.size() : 1;
+  team_.run_pieces(places.size(), weight, [&](index_t begin, index_t end) {
+    for (index_t i = begin; i < end; ++i) {
+      const index_t at = places[i].first_value, count = places[i].shape.size();
+      detail::array(out.data + at, count) = coefficients(i, 0) * detail::array(a.data + at, count) +
+                                            coefficients(i, 1) * detail::array(b.data + at, count);
+    }
+  });
+}
+
+template <class Scalar>
+void cpu_exec<Scalar>::clamp(vector x, double low, double high) {
+  const Scalar least = static_cast<Scalar>(low), most = static_cast<Scalar>(high);
+  team_.run_pieces(x.size(), 1, [&](index_t begin, index_t end) {
+    // Written as selections, so that what is not a number stays visible.
+    for (index_t i = begin; i < end; ++i) {
+      const Scalar v = x[i] < least ? least : x[i];
+      x[i] = v > most ? most : v;
+    }
+  });
+}
+
+}  // namespace transfusion

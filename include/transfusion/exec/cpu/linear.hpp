@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+
+#include "transfusion/exec/cpu.hpp"
+#include "transfusion/exec/cpu/arrays.hpp"
+#include "transfusion/exec/cpu/product.hpp"
+
+namespace transfusion {
+namespace detail {
+
+/// The tiles of a product's result: 256 rows by 512 columns, or thin columns when there are too few rows to share out.
+inline tiling product_tiles(index_t rows, index_t cols) { return {rows, cols, 256, rows <= 256 ? 128 : 512}; }
+
+/// db[o] += sum over n of dy[n, o] for columns [begin, end), in rising n.
+template <class Scalar>
+void add_column_sums(view<Scalar, 1> db, view<const Scalar, 2> dy, index_t begin, index_t end) {
+  for (index_t n = 0; n < dy.rows(); ++n) array(db.data + begin, end - begin) += array(dy.row(n) + begin, end - begin);
+}
+
+}  // namespace detail
+
+template <class Scalar>
+void cpu_exec<Scalar>::linear(matrix y, const_matrix x, const_matrix w, const_vector b) {
+  const index_t depth = x.cols();
+  const detail::tiling tiles = detail::product_tiles(y.rows(), y.cols());
+  Scalar* packing = team_.reserve<Scalar>(detail::scratch::packing, team_.threads() * detail::packing_elements);
+  team_.run(tiles.count(), [&](index_t i, int thread) {
+    const auto t = tiles[i];
+    for (index_t n = t.row; b && n < t.row_end; ++n) std::copy_n(b.data + t.col, t.cols(), y.row(n) + t.col);
+    detail::product<Scalar>(t.rows(), t.cols(), depth, {x.row(t.row), depth}, {w.row(t.col), depth, true},
+                            static_cast<bool>(b), y.row(t.row) + t.col, y.cols(),
+                            packing + thread * detail::packing_elements);
+  });
+}
+
+template <class Scalar>
+void cpu_exec<Scalar>::linear_backward(sink dx, matrix dw, vector db, const_matrix dy, const_matrix x, const_matrix w) {
+  const index_t rows = dy.rows(), inputs = w.cols(), outputs = dy.cols();
+  const detail::tiling weight_tiles = detail::product_tiles(dw ? outputs : 0, inputs);
+  const detail::tiling input_tiles = detail::product_tiles(dx ? rows : 0, inputs);
+  const detail::tiling bias_tiles{1, db ? outputs : 0, 1, 256};
+  Scalar* packing = team_.reserve<Scalar>(detail::scratch::packing, team_.threads() * detail::packing_elements);
+  const auto weight_gradient = [&](detail::tiling::tile t, Scalar* mine) {
+    detail::product<Scalar>(t.rows(), t.cols(), rows, {dy.data + t.row, outputs, true}, {x.data + t.col, inputs}, true,
+                            dw.row(t.row) + t.col, inputs, mine);
+  };
+  const auto input_gradient = [&](detail::tiling::tile t, Scalar* mine) {
+    detail::product<Scalar>(t.rows(), t.cols(), outputs, {dy.row(t.row), outputs}, {w.data + t.col, inputs}, dx.add,
+                            dx.into.row(t.row) + t.col, inputs, mine);
+  };
+  // One region for all: the tiles of both products are independent.
+  team_.run(weight_tiles.count() + input_tiles.count() + bias_tiles.count(), [&](index_t i, int thread) {
+    Scalar* mine = packing + thread * detail::packing_elements;
+    if (i < weight_tiles.count()) return weight_gradient(weight_tiles[i], mine);
+    i -= weight_tiles.count();
+    if (i < input_tiles.count()) return input_gradient(input_tiles[i], mine);
+    const auto t = bias_tiles[i - input_tiles.count()];
+    detail::add_column_sums(db, dy, t.col, t.col_end);
+  });
+}
+
+}  // namespace transfusion

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "transfusion/exec/cpu.hpp"
+#include "transfusion/exec/cpu/arrays.hpp"
+#include "transfusion/exec/cpu/product.hpp"
+
+namespace transfusion {
+namespace detail {
+
+/// Rows whose logits stand in memory at once: enough for the products to run at full speed, few enough for large V.
+inline constexpr index_t logit_rows = 256;
+
+/// Turns one row of logits into its softmax; returns log Z.
+template <class Scalar>
+Scalar softmax_row(Scalar* logits, index_t vocabulary) {
+  auto row = array(logits, vocabulary);
+  const Scalar top = row.maxCoeff();
+  row = (row - top).exp();
+  const Scalar sum = row.sum();
+  row *= 1 / sum;
+  return top + std::log(sum);
+}
+
+}  // namespace detail
+
+template <class Scalar>
+void cpu_exec<Scalar>::cross_entropy(vector loss, vector log_z, matrix dx, matrix dw, const_matrix x, const_matrix w,
+                                     tokens targets, const_vector weights, double z_weight) {
+  using detail::scratch;
+  const index_t width = x.cols(), vocabulary = w.rows();
+  // Only the rows that carry a loss take part from here on, closed up.
+  index_t* kept = team_.reserve<index_t>(scratch::rows, x.rows());
+  index_t count = 0;
+  for (index_t n = 0; n < x.rows(); ++n) {
+    loss[n] = log_z[n] = 0;
+    if (targets[n] >= 0) kept[count++] = n;
+  }
+  if (dx) fill(dx.flat(), 0);
+  const index_t chunk = std::min(count, detail::logit_rows);
+  Scalar* packing = team_.reserve<Scalar>(scratch::packing, team_.threads() * detail::packing_elements);
+  Scalar* logits = team_.reserve<Scalar>(scratch::logits, chunk * vocabulary);
+  Scalar* inputs = team_.reserve<Scalar>(scratch::values, chunk * width);
+  Scalar* input_gradients = team_.reserve<Scalar>(scratch::partial, chunk * width);
+
+  for (index_t first = 0; first < count; first += detail::logit_rows) {
+    const index_t rows = std::min(detail::logit_rows, count - first);
+    const index_t* mine = kept + first;
+    for (index_t r = 0; r < rows; ++r) std::copy_n(x.row(mine[r]), width, inputs + r * width);
+
+    const detail::tiling logit_tiles{rows, vocabulary, detail::logit_rows, 512};
+    team_.run(logit_tiles.count(), [&](index_t i, int thread) {
+      const auto t = logit_tiles[i];
+      detail::product<Scalar>(t.rows(), t.cols(), width, {inputs + t.row * width, width}, {w.row(t.col), width, true},
+                              false, logits + t.row * vocabulary + t.col, vocabulary,
+                              packing + thread * detail::packing_elements);
+    });
+
+    // Logits become losses and, where wanted, gradients of the logits.
+    team_.run_pieces(rows, 4 * vocabulary, [&](index_t begin, index_t end) {
+      for (index_t r = begin; r < end; ++r) {
+        const index_t n = mine[r];
+        Scalar* row = logits + r * vocabulary;
+        const Scalar hit = row[targets[n]];
+        log_z[n] = detail::softmax_row(row, vocabulary);
+        loss[n] = log_z[n] - hit;
+        if (!dx) continue;
+        detail::array(row, vocabulary) *= weights[n] * (1 + 2 * static_cast<Scalar>(z_weight) * log_z[n]);
+        row[targets[n]] -= weights[n];
+      }
+    });
+    if (!dx) continue;
+
+    const detail::tiling input_tiles{rows, width, 64, 384};
+    const detail::tiling weight_tiles{dw ? vocabulary : 0, width, 256, 512};
+    team_.run(input_tiles.count() + weight_tiles.count(), [&](index_t i, int thread) {
+      Scalar* pack = packing + thread * detail::packing_elements;
+      if (i < input_tiles.count()) {
+        const auto t = input_tiles[i];
+        detail::product<Scalar>(t.rows(), t.cols(), vocabulary, {logits + t.row * vocabulary, vocabulary},
+                                {w.data + t.col, width}, false, input_gradients + t.row * width + t.col, width, pack);
+        for (index_t r = t.row; r < t.row_end; ++r)
+          std::copy_n(input_gradients + r * width + t.col, t.cols(), dx.row(mine[r]) + t.col);
+      } else {
+        const auto t = weight_tiles[i - input_tiles.count()];
+        detail::product<Scalar>(t.rows(), t.cols(), rows, {logits + t.row, vocabulary, true}, {inputs + t.col, width},
+                                true, dw.row(t.row) + t.col, width, pack);
+      }
+    });
+  }
+}
+
+template <class Scalar>
+void cpu_exec<Scalar>::squared_error(vector loss, sink dprediction, const_vector prediction, const_vector target,
+                                     images places, const_vector weights) {
+  const index_t weight = places.size() > 0 ? places[0].shape.size() : 1;
+  team_.run_pieces(places.size(), weight, [&](index_t begin, index_t end) {
+    for (index_t i = begin; i < end; ++i) {
+      const index_t at = places[i].first_value, count = places[i].shape.size();
+      const auto difference = detail::array(prediction.data + at, count) - detail::array(target.data + at, count);
+      loss[i] = difference.square().sum() / static_cast<Scalar>(count);
+      if (dprediction)
+        detail::put(dprediction.into.data + at, count, dprediction.add,
+                    difference * (2 * weights[i] / static_cast<Scalar>(count)));
+    }
+  });
+}
+
+}  // namespace transfusion

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <complex>
+
+#include "transfusion/exec/cpu.hpp"
+#include "transfusion/exec/cpu/arrays.hpp"
+
+namespace transfusion {
+
+template <class Scalar>
+void cpu_exec<Scalar>::rope_table(matrix table, tokens positions, double theta) {
+  const index_t pairs = table.cols() / 2;
+  double* frequency = team_.reserve<double>(detail::scratch::table, pairs);
+  for (index_t i = 0; i < pairs; ++i)
+    frequency[i] = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(table.cols()));
+  constexpr index_t cost = 16;  // a sine and a cosine, against a simple element
+  team_.run_pieces(table.rows(), table.cols() * cost, [&](index_t begin, index_t end) {
+    for (index_t n = begin; n < end; ++n)
+      for (index_t i = 0; i < pairs; ++i) {
+        const double angle = positions[n] * frequency[i];
+        table(n, 2 * i) = static_cast<Scalar>(std::cos(angle));
+        table(n, 2 * i + 1) = static_cast<Scalar>(std::sin(angle));
+      }
+  });
+}
+
+template <class Scalar>
+void cpu_exec<Scalar>::rope(matrix x, const_matrix table, double direction) {
+  // A pair is a complex number, and the rotation a product with cos + i sin.
+  using complex = std::complex<Scalar>;
+  const index_t pairs = table.cols() / 2;
+  const auto turn = [&](Scalar* head, const Scalar* angles) {
+    auto in = detail::array(reinterpret_cast<complex*>(head), pairs);
+    const auto by = detail::array(reinterpret_cast<const complex*>(angles), pairs);
+    if (direction > 0)
+      in *= by;
+    else
+      in *= by.conjugate();
+  };
+  team_.run_pieces(x.rows(), x.cols(), [&](index_t begin, index_t end) {
+    for (index_t n = begin; n < end; ++n)
+      for (index_t c = 0; c < x.cols(); c += table.cols()) turn(x.row(n) + c, table.row(n));
+  });
+}
+
+}  // namespace transfusion
