@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "transfusion/io/safetensors.hpp"
+#include "transfusion/model.hpp"
+
+namespace transfusion {
+
+/// Which weights of a checkpoint to read: the trained ones, or their moving average where there is one.
+enum class weights { trained, averaged };
+
+namespace detail {
+
+inline constexpr const char* config_key = "transfusion.config";
+inline constexpr std::string_view average_prefix = "average.";
+
+/// Writes the fields of a configuration into JSON. Enumerations are numbers.
+struct field_writer {
+  nlohmann::json& json;
+  template <class T>
+  void operator()(const char* name, const T& value) const {
+    if constexpr (std::is_enum_v<T>)
+      json[name] = static_cast<int>(value);
+    else
+      json[name] = value;
+  }
+};
+
+/// Reads them back. Throws format_error naming file and field.
+struct field_reader {
+  const nlohmann::json& json;
+  std::string file;
+  template <class T>
+  void operator()(const char* name, T& value) const {
+    require<format_error>(json.contains(name), file, ": configuration: found no field \"", name, "\"");
+    try {
+      if constexpr (std::is_enum_v<T>)
+        value = static_cast<T>(json.at(name).get<int>());
+      else
+        value = json.at(name).get<T>();
+    } catch (const nlohmann::json::exception& e) {
+      throw format_error(message(file, ": configuration field \"", name, "\": ", e.what()));
+    }
+  }
+};
+
+/// Calls visit(name, member) for every field of a configuration, the codec's options included where they have
+/// visit_fields.
+template <class Config, class Visit, class Nested>
+void visit_config(Config& c, Visit visit, Nested nested) {
+  visit("layers", c.layers);
+  visit("width", c.width);
+  visit("heads", c.heads);
+  visit("vocabulary", c.vocabulary);
+  visit("kv_heads", c.kv_heads);
+  visit("feed_forward", c.feed_forward);
+  visit("rope_theta", c.rope_theta);
+  visit("norm_epsilon", c.norm_epsilon);
+  visit("bos", c.markers.bos);
+  visit("eos", c.markers.eos);
+  visit("boi", c.markers.boi);
+  visit("eoi", c.markers.eoi);
+  visit("loss_weights", c.loss_weights);
+  if constexpr (requires { c.codec.visit_fields(c.codec, nested); }) c.codec.visit_fields(c.codec, nested);
+}
+
+template <variant Variant>
+std::string config_text(const model_config<Variant>& c) {
+  nlohmann::json json, codec = nlohmann::json::object();
+  visit_config(c, field_writer{json}, field_writer{codec});
+  json["codec"] = codec;
+  return json.dump();
+}
+
+/// One tensor of a model's parameters, whole, through a host copy.
+template <class Exec>
+void write_tensor(safetensors_writer& writer, Exec& exec, const std::string& name,
+                  view<const typename Exec::scalar, 1> device) {
+  std::vector<typename Exec::scalar> host(static_cast<std::size_t>(device.size()));
+  exec.download(host.data(), device.data, host.size() * sizeof(typename Exec::scalar));
+  writer.write(name, host.data(), device.size());
+}
+
+/// Throws format_error unless the file holds tensor `name` with this parameter's type and shape.
+template <class Exec>
+void check_tensor(const safetensors_file& file, const std::string& name, parameter<Exec> p) {
+  const tensor_info* info = file.find(name);
+  const std::string where = message(file.path().string(), ": tensor '", name, "': ");
+  require<format_error>(info != nullptr, where, "found none of that name, expected one");
+  require<format_error>(info->dtype == dtype_of<typename Exec::scalar>, where, "found type ", info->dtype,
+                        ", expected ", dtype_of<typename Exec::scalar>);
+  const auto shape_text = [](const std::vector<index_t>& shape) {
+    std::string s = "[";
+    for (index_t extent : shape) s += (s.size() > 1 ? ", " : "") + std::to_string(extent);
+    return s + "]";
+  };
+  require<format_error>(info->shape == p.shape(), where, "found shape ", shape_text(info->shape), ", expected ",
+                        shape_text(p.shape()));
+}
+
+/// Reads a tensor into the part of `block` that belongs to parameter p.
+template <class Exec>
+void read_tensor(const safetensors_file& file, Exec& exec, const std::string& name, parameter<Exec> p,
+                 view<typename Exec::scalar, 1> block) {
+  std::vector<typename Exec::scalar> host(static_cast<std::size_t>(p.size()));
+  file.read(name, host.data(), p.size());
+  exec.upload(block.data + p.offset(), host.data(), host.size() * sizeof(typename Exec::scalar));
+}
+
+}  // namespace detail
+
+/// The configuration stored in a checkpoint or model file. Throws format_error where it is missing or incomplete.
+template <variant Variant>
+model_config<Variant> read_config(const safetensors_file& file) {
+  const auto found = file.metadata().find(detail::config_key);
+  require<format_error>(found != file.metadata().end(), file.path().string(), ": found no metadata \"",
+                        detail::config_key, "\"");
+  const auto json = nlohmann::json::parse(found->second, nullptr, false);
+  require<format_error>(json.is_object(), file.path().string(), ": metadata \"", detail::config_key,
+                        "\" is no JSON object");
+  model_config<Variant> c;
+  const auto codec = json.value("codec", nlohmann::json::object());
+  detail::visit_config(c, detail::field_reader{json, file.path().string()},
+                       detail::field_reader{codec, file.path().string()});
+  return completed(c);
+}
+
+/// Writes a model's weights under their names (`blocks.3.attention.wq`, …) with its configuration and `metadata`,
+/// atomically.
+template <class Model>
+void save_model(const std::filesystem::path& path, Model& model, std::map<std::string, std::string> metadata = {}) {
+  using exec = typename Model::exec_type;
+  std::vector<tensor_info> tensors;
+  model.parameters().each(
+      [&](parameter<exec> p) { tensors.push_back(tensor_info::of<typename Model::scalar>(p.name(), p.shape())); });
+  metadata[detail::config_key] = detail::config_text(model.config());
+  safetensors_writer writer(path, std::move(tensors), std::move(metadata));
+  model.parameters().each(
+      [&](parameter<exec> p) { detail::write_tensor<exec>(writer, model.exec(), p.name(), p.flat_value()); });
+  writer.commit();
+}
+
+/// Reads a model's weights from a model file or a training checkpoint. Every tensor is checked before the first is
+/// read, so a file that does not fit changes nothing. Throws format_error naming the tensor, what was found and what
+/// was expected.
+template <class Model>
+void load_weights(const safetensors_file& file, Model& model, weights which = weights::averaged) {
+  using exec = typename Model::exec_type;
+  std::string prefix;
+  model.parameters().each([&](parameter<exec> p) {
+    if (which == weights::averaged && file.find(std::string(detail::average_prefix) + p.name()))
+      prefix = detail::average_prefix;
+  });
+  model.parameters().each([&](parameter<exec> p) { detail::check_tensor<exec>(file, prefix + p.name(), p); });
+  model.parameters().each([&](parameter<exec> p) {
+    detail::read_tensor<exec>(file, model.exec(), prefix + p.name(), p, model.parameters().values());
+  });
+}
+
+}  // namespace transfusion
