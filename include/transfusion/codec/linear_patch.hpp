@@ -25,6 +25,14 @@ struct linear_patch {
     index_t channels = 1;
     index_t patch = 2;
     time_place time = time_place::after_projection;
+
+    /// Calls visit(name, member) for each: how options get into checkpoints and back.
+    template <class Self, class Visit>
+    static void visit_fields(Self& o, Visit visit) {
+      visit("channels", o.channels);
+      visit("patch", o.patch);
+      visit("time", o.time);
+    }
   };
 
   static patch_grid grid(image_shape shape, const options& o) {

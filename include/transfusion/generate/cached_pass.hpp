@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "transfusion/generate/kv_cache.hpp"
+#include "transfusion/model.hpp"
+
+namespace transfusion::detail {
+
+/// One growing document in the cache: its table, and the slots [first_slot, first_slot + capacity) that hold its rows.
+struct cached_sequence {
+  span_table table;
+  index_t first_slot = 0;
+  index_t capacity = 0;
+};
+
+/// Gathers rows of several sequences for one pass through a model with a cache. The rows must stand in their sequence's
+/// table already; running rows again (an image at its next noise level) overwrites their slots.
+template <class Model>
+class cached_pass {
+ public:
+  using exec = typename Model::exec_type;
+  using scalar = typename Model::scalar;
+
+  explicit cached_pass(const Model& model) : model_(&model) {}
+
+  /// Row q of a sequence holds this token. Returns the row's number in the pass.
+  index_t add_token(const cached_sequence& s, index_t q, token_t token) {
+    add_row(s, q, q + 1);
+    tokens_.push_back(token);
+    return static_cast<index_t>(tokens_.size()) - 1;
+  }
+
+  /// The rows of span `where` hold this image at a noise level; its values follow those of the images before it.
+  void add_image(const cached_sequence& s, const span& where, image_shape shape, noise_level level) {
+    const index_t patches = where.end - where.begin;
+    places_.push_back({value_count_, static_cast<index_t>(patch_rows_.size()), shape});
+    levels_.push_back(level);
+    value_count_ += shape.size();
+    add_row(s, where.begin, where.end);
+    for (index_t p = 0; p < patches; ++p) {
+      patch_rows_.push_back(static_cast<token_t>(tokens_.size()));
+      patch_image_.push_back(static_cast<token_t>(places_.size()) - 1);
+      tokens_.push_back(ignored);
+    }
+  }
+
+  bool empty() const { return tokens_.empty(); }
+  const std::vector<image_place>& places() const { return places_; }
+
+  /// Runs the rows. `values` are those of the images, flat, on the device.
+  typename Model::outputs run(tape<exec>& tape, const kv_cache<exec>& cache, view<const scalar, 1> values) const {
+    auto context = model_->context(tape, keys_, positions_);
+    context.caches = cache.layers();
+    context.slots = tape.upload(slots_);
+    return model_->forward(tape, {tape.upload(tokens_), tape.upload(patch_rows_),
+                                  {values, tape.upload(places_), Model::upload_times(tape, levels_), tape.upload(patch_image_)},
+                                  context});
+  }
+
+ private:
+  void add_row(const cached_sequence& s, index_t begin, index_t end) {
+    mask::lower(model_->mask_policy(), s.table, begin, end, s.first_slot, keys_);
+    for (index_t q = begin; q < end; ++q) {
+      positions_.push_back(static_cast<token_t>(model_->position_policy().at(q, s.table)));
+      slots_.push_back(static_cast<token_t>(s.first_slot + q));
+    }
+  }
+
+  const Model* model_;
+  std::vector<token_t> tokens_, positions_, slots_, patch_rows_, patch_image_;
+  std::vector<key_interval> keys_;
+  std::vector<image_place> places_;
+  std::vector<noise_level> levels_;
+  index_t value_count_ = 0;
+};
+
+}  // namespace transfusion::detail

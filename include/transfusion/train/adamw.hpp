@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "transfusion/autograd/parameter.hpp"
+#include "transfusion/exec/concepts.hpp"
+
+namespace transfusion {
+
+/// Constants of AdamW, clipping and averaging; the defaults are the paper's (§4.1). EMA is off at decay 0.
+struct adamw_options {
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double epsilon = 1e-8;
+  double weight_decay = 0.1;  ///< on matrices; norms and biases are left out
+  double max_norm = 1.0;      ///< clip the gradient to this global norm; 0: no clip
+  double ema_decay = 0;
+};
+
+/// AdamW over the contiguous block of a parameter_set, with global-norm clip and an exponential moving average of the
+/// weights in the same pass. The average warms up: its decay at step s is at most (1 + s) / (10 + s).
+template <class Exec>
+class adamw {
+ public:
+  using scalar = typename Exec::scalar;
+
+  adamw(Exec& exec, parameter_set<Exec>& set, adamw_options options)
+      : exec_(&exec), set_(&set), options_(options), first_(exec, set.values().size()), second_(exec, set.values().size()),
+        norm_(exec, 1) {
+    exec.fill(first_.all(), 0);
+    exec.fill(second_.all(), 0);
+    if (options.ema_decay > 0) {
+      average_ = buffer<Exec, scalar>(exec, set.values().size());
+      exec.copy(average_.all(), set.values());
+    }
+    set.allocate_gradients();
+  }
+
+  /// The global norm of the gradient that has gathered; on the host.
+  double gradient_norm() {
+    exec_->sum_of_squares(norm_.all(), set_->gradients());
+    scalar squared{};
+    exec_->download(&squared, norm_.all().data, sizeof(scalar));
+    return std::sqrt(static_cast<double>(squared));
+  }
+
+  /// Applies the gradient, whose norm gradient_norm() has just measured, as step `step` (from 0), and zeroes it.
+  void step(index_t step, double rate) {
+    const double steps = static_cast<double>(step + 1);
+    adamw_step s{rate, options_.beta1, options_.beta2, options_.epsilon, options_.weight_decay,
+                 1 - std::pow(options_.beta1, steps), 1 - std::pow(options_.beta2, steps), options_.max_norm,
+                 std::fmin(options_.ema_decay, (1 + steps) / (10 + steps))};
+    update(0, set_->decayed(), s);
+    s.weight_decay = 0;
+    update(set_->decayed(), set_->values().size(), s);
+    set_->zero_gradients();
+  }
+
+  view<scalar, 1> first_moment() const { return first_.all(); }
+  view<scalar, 1> second_moment() const { return second_.all(); }
+  /// Empty without EMA.
+  view<scalar, 1> average() const { return average_.all(); }
+
+ private:
+  void update(index_t begin, index_t end, const adamw_step& s) {
+    if (begin == end) return;
+    const auto part = [&](view<scalar, 1> all) { return all ? all.slice(begin, end) : all; };
+    exec_->adamw(part(set_->values()), part(first_.all()), part(second_.all()), part(average_.all()),
+                 part(set_->gradients()), norm_.all(), s);
+  }
+
+  Exec* exec_;
+  parameter_set<Exec>* set_;
+  adamw_options options_;
+  buffer<Exec, scalar> first_, second_, average_, norm_;
+};
+
+/// While it lives, a model computes with its averaged weights; then the trained ones come back. Nothing happens without EMA.
+template <class Exec>
+class averaged_weights {
+ public:
+  averaged_weights(Exec& exec, parameter_set<Exec>& set, const adamw<Exec>& optimiser) : exec_(&exec), set_(&set) {
+    if (!optimiser.average()) return;
+    trained_ = buffer<Exec, typename Exec::scalar>(exec, set.values().size());
+    exec.copy(trained_.all(), set.values());
+    exec.copy(set.values(), optimiser.average());
+  }
+  averaged_weights(const averaged_weights&) = delete;
+  averaged_weights& operator=(const averaged_weights&) = delete;
+  ~averaged_weights() {
+    if (trained_) exec_->copy(set_->values(), trained_.all());
+  }
+
+ private:
+  Exec* exec_;
+  parameter_set<Exec>* set_;
+  buffer<Exec, typename Exec::scalar> trained_;
+};
+
+}  // namespace transfusion

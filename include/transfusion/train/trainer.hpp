@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "transfusion/model.hpp"
+#include "transfusion/sequence/caption_dropout.hpp"
+#include "transfusion/train/adamw.hpp"
+#include "transfusion/train/checkpoint.hpp"
+#include "transfusion/train/progress.hpp"
+#include "transfusion/train/training_log.hpp"
+#include "transfusion/train/warmup_cosine.hpp"
+
+namespace transfusion {
+
+/// How a model is trained. Rates, decay and clip default to the paper's (§4.1).
+struct train_options {
+  index_t steps = 250000;
+  double peak_rate = 3e-4;
+  double last_rate = 1.5e-5;
+  index_t warmup = 4000;
+  adamw_options optimiser{};
+  index_t micro_batches = 1;        ///< a step's documents are cut into this many passes (gradient accumulation)
+  double caption_dropout = 0.1;     ///< share of caption-first documents that lose their captions, for guidance
+  std::uint64_t seed = 0;
+  std::string log_path{};           ///< CSV, one line a step; empty: none
+  std::string checkpoint_path{};    ///< safetensors; empty: none
+  index_t checkpoint_every = 0;     ///< steps; 0: at the end only
+  bool quiet = false;               ///< no progress bar
+};
+
+/// What one optimiser step did.
+template <std::size_t Terms>
+struct step_report {
+  index_t step = 0;
+  std::array<double, Terms> losses{};  ///< unweighted means, in the order of the variant's terms
+  double total = 0;                    ///< weighted
+  double gradient_norm = 0;            ///< before the clip
+  double rate = 0;
+  index_t tokens = 0;                  ///< packed rows, text and patches
+};
+
+/// Trains a model: packs documents, accumulates gradients, clips, applies AdamW, averages, logs, saves.
+/// All randomness is a pure function of (seed, step), so a resumed run repeats the uninterrupted one bit for bit.
+template <class Model>
+class trainer {
+ public:
+  using exec_type = typename Model::exec_type;
+  using report = step_report<Model::loss_type::terms>;
+
+  trainer(Model& model, train_options options)
+      : model_(&model), options_(std::move(options)), optimiser_(model.exec(), model.parameters(), options_.optimiser),
+        rate_{options_.peak_rate, options_.last_rate, options_.warmup, options_.steps}, tape_(model.exec()) {
+    require<config_error>(options_.steps > 0, "steps: found ", options_.steps, ", expected > 0");
+    require<config_error>(options_.micro_batches > 0, "micro_batches: found ", options_.micro_batches, ", expected > 0");
+    require<config_error>(options_.warmup >= 0, "warmup: found ", options_.warmup, ", expected >= 0");
+  }
+
+  /// Runs the steps that are left. `documents_of(step)` gives the documents of a step, as a pure function of its number.
+  /// Throws numeric_error, before any weight changes, when a loss or gradient is not finite.
+  template <class Source>
+  void run(Source&& documents_of) {
+    training_log log(options_.log_path, column_names(), next_step_);
+    progress bar("train", options_.steps, next_step_, options_.quiet);
+    index_t tokens = 0;
+    while (next_step_ < options_.steps) {
+      const report r = step(documents_of(next_step_));
+      tokens += r.tokens;
+      const double speed = static_cast<double>(tokens) / bar.seconds();
+      log.write(r.step, columns(r, speed));
+      if (bar.due() || next_step_ == options_.steps) bar.update(next_step_, details(r, speed));
+      if (options_.checkpoint_every > 0 && next_step_ % options_.checkpoint_every == 0) save();
+    }
+    save();
+  }
+
+  /// One optimiser step on these documents.
+  report step(std::vector<document> documents) {
+    drop_captions(documents, options_.caption_dropout, {options_.seed, step_word(), stream::dropout});
+    report r{.step = next_step_, .rate = rate_(next_step_)};
+    step_share share;
+    std::vector<packed_batch> batches = split(documents);
+    for (const packed_batch& b : batches) {
+      share.all_targets += b.text_targets();
+      share.all_images += b.image_count();
+      r.tokens += b.rows();
+    }
+    for (const packed_batch& b : batches) {
+      tape_.reset();
+      const auto plan = model_->plan_noise(b, {options_.seed, step_word(), stream::noise}, share);
+      const auto losses = model_->loss(tape_, b, plan, share);
+      for (std::size_t i = 0; i < r.losses.size(); ++i) r.losses[i] += losses.mean(model_->exec(), i);
+      tape_.backward();
+      share.first_image += b.image_count();
+      share.first_value += static_cast<index_t>(b.values.size());
+    }
+    for (std::size_t i = 0; i < r.losses.size(); ++i) r.total += model_->config().loss_weights[i] * r.losses[i];
+    r.gradient_norm = optimiser_.gradient_norm();
+    require_finite(r);
+    optimiser_.step(next_step_, r.rate);
+    ++next_step_;
+    return r;
+  }
+
+  /// Writes weights, optimiser state, average and step, atomically. Does nothing without a checkpoint path.
+  void save() const {
+    if (!options_.checkpoint_path.empty())
+      save_checkpoint(options_.checkpoint_path, *model_, optimiser_, {next_step_, options_.seed}, metadata_);
+  }
+
+  /// Goes on from a checkpoint. Throws format_error, with nothing changed, on a file that does not fit.
+  void resume(const std::string& path) {
+    const auto found = stored_training_state(safetensors_file(path));
+    require<config_error>(found.seed == options_.seed, path, ": seed: found ", found.seed, ", expected ", options_.seed,
+                          " (the seed given to this run)");
+    next_step_ = load_checkpoint(path, *model_, optimiser_).next_step;
+  }
+
+  /// More lines for the checkpoint's metadata, such as the vocabulary.
+  void set_metadata(std::map<std::string, std::string> metadata) { metadata_ = std::move(metadata); }
+
+  index_t next_step() const { return next_step_; }
+  const adamw<exec_type>& optimiser() const { return optimiser_; }
+  const tape<exec_type>& step_tape() const { return tape_; }
+
+ private:
+  static constexpr std::size_t terms = Model::loss_type::terms;
+
+  std::uint32_t step_word() const { return static_cast<std::uint32_t>(next_step_); }
+
+  std::vector<packed_batch> split(const std::vector<document>& documents) const {
+    std::vector<packed_batch> batches;
+    const std::size_t parts = static_cast<std::size_t>(options_.micro_batches);
+    for (std::size_t i = 0; i < parts; ++i) {
+      const auto begin = documents.begin() + static_cast<std::ptrdiff_t>(documents.size() * i / parts);
+      const auto end = documents.begin() + static_cast<std::ptrdiff_t>(documents.size() * (i + 1) / parts);
+      if (begin != end) batches.push_back(model_->pack({begin, end}));
+    }
+    require<config_error>(!batches.empty(), "step ", next_step_, ": found no documents, expected one at least");
+    return batches;
+  }
+
+  void require_finite(const report& r) {
+    for (std::size_t i = 0; i < terms; ++i)
+      require<numeric_error>(std::isfinite(r.losses[i]), "step ", r.step, ": the ", Model::loss_type::names[i], " loss is ",
+                             r.losses[i], culprit());
+    require<numeric_error>(std::isfinite(r.gradient_norm), "step ", r.step, ": the gradient's norm is ", r.gradient_norm, culprit());
+  }
+  /// Names the first tensor that is not finite.
+  std::string culprit() {
+    std::string name;
+    model_->parameters().each([&](parameter<exec_type> p) {
+      if (!name.empty()) return;
+      if (!all_finite(p.flat_value())) name = "; first in the weights of " + p.name();
+      else if (!all_finite(p.flat_gradient())) name = "; first in the gradient of " + p.name();
+    });
+    return name;
+  }
+  bool all_finite(view<const typename Model::scalar, 1> device) const {
+    std::vector<typename Model::scalar> host(static_cast<std::size_t>(device.size()));
+    model_->exec().download(host.data(), device.data, host.size() * sizeof(typename Model::scalar));
+    for (auto v : host)
+      if (!std::isfinite(static_cast<double>(v))) return false;
+    return true;
+  }
+
+  static std::vector<std::string> column_names() {
+    std::vector<std::string> names;
+    for (auto n : Model::loss_type::names) names.emplace_back(n);
+    for (auto n : {"total", "gradient_norm", "rate", "tokens_per_second"}) names.emplace_back(n);
+    return names;
+  }
+  static std::vector<double> columns(const report& r, double speed) {
+    std::vector<double> values(r.losses.begin(), r.losses.end());
+    for (double v : {r.total, r.gradient_norm, r.rate, speed}) values.push_back(v);
+    return values;
+  }
+  static std::string details(const report& r, double speed) {
+    std::string s;
+    char part[64];
+    for (std::size_t i = 0; i < terms; ++i) {
+      std::snprintf(part, sizeof part, "%s %.4f  ", std::string(Model::loss_type::names[i]).c_str(), r.losses[i]);
+      s += part;
+    }
+    std::snprintf(part, sizeof part, "%.0f tokens/s", speed);
+    return s + part;
+  }
+
+  Model* model_;
+  train_options options_;
+  adamw<exec_type> optimiser_;
+  warmup_cosine rate_;
+  tape<exec_type> tape_;
+  std::map<std::string, std::string> metadata_;
+  index_t next_step_ = 0;
+};
+
+}  // namespace transfusion

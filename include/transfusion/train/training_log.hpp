@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "transfusion/core/error.hpp"
+#include "transfusion/core/types.hpp"
+
+namespace transfusion {
+
+/// A CSV file with one line a step. A resumed run keeps the lines before its first step and rewrites the rest.
+class training_log {
+ public:
+  /// An empty path logs nothing. Throws io_error when the file cannot be written.
+  training_log(const std::string& path, const std::vector<std::string>& columns, index_t first_step) : path_(path) {
+    if (path.empty()) return;
+    std::string kept = "step";
+    for (const std::string& c : columns) kept += "," + c;
+    kept += "\n" + (first_step > 0 ? lines_before(first_step) : std::string());
+    file_.open(path, std::ios::trunc);
+    file_ << kept << std::flush;
+    require<io_error>(file_.good(), path, ": cannot write the training log");
+  }
+
+  void write(index_t step, const std::vector<double>& values) {
+    if (path_.empty()) return;
+    file_ << step;
+    for (double v : values) {
+      char text[32];
+      std::snprintf(text, sizeof text, ",%.6g", v);
+      file_ << text;
+    }
+    file_ << '\n' << std::flush;
+    require<io_error>(file_.good(), path_, ": cannot write the training log");
+  }
+
+ private:
+  std::string lines_before(index_t first_step) const {
+    std::ifstream old(path_);
+    std::string kept, line;
+    std::getline(old, line);
+    while (std::getline(old, line)) {
+      index_t step = -1;
+      std::istringstream(line) >> step;
+      if (step >= 0 && step < first_step) kept += line + "\n";
+    }
+    return kept;
+  }
+
+  std::string path_;
+  std::ofstream file_;
+};
+
+}  // namespace transfusion
