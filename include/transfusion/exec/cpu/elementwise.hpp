@@ -4,84 +4,67 @@
 #include <cmath>
 
 #include "transfusion/exec/cpu.hpp"
-#include "transfusion/exec/cpu/arrays.hpp"
+#include "transfusion/exec/cpu/lanes.hpp"
 
 namespace transfusion {
-namespace detail {
-
-/// Elements worked on at once, so that what one pass leaves is still in the first cache for the next.
-inline constexpr index_t strip_elements = 1024;
-
-/// Calls f(begin, count) for strips of [begin, end).
-template <class F>
-void each_strip(index_t begin, index_t end, const F& f) {
-  for (; begin < end; begin += strip_elements) f(begin, std::min(strip_elements, end - begin));
-}
-
-template <class Array>
-auto sigmoid(const Array& x) {
-  using Scalar = typename Array::Scalar;
-  return (Scalar{1} + (-x).exp()).inverse();
-}
-
-}  // namespace detail
 
 template <class Scalar>
 void cpu_exec<Scalar>::swiglu(matrix y, const_matrix gate, const_matrix up) {
   team_.run_pieces(y.size(), 2, [&](index_t begin, index_t end) {
-    const auto g = detail::array(gate.data + begin, end - begin), u = detail::array(up.data + begin, end - begin);
-    detail::array(y.data + begin, end - begin) = g * u / (Scalar{1} + (-g).exp());
+    detail::transform(
+        end - begin, y.data + begin, [](auto g, auto u) { return g * u * detail::sigmoid<Scalar>(g); },
+        gate.data + begin, up.data + begin);
   });
 }
 
 template <class Scalar>
 void cpu_exec<Scalar>::swiglu_backward(sink dgate, sink dup, const_matrix dy, const_matrix gate, const_matrix up) {
-  team_.run_pieces(dy.size(), 4, [&](index_t first, index_t last) {
-    alignas(64) Scalar sigmoids[detail::strip_elements];
-    detail::each_strip(first, last, [&](index_t at, index_t count) {
-      const auto d = detail::array(dy.data + at, count), g = detail::array(gate.data + at, count);
-      const auto u = detail::array(up.data + at, count);
-      auto s = detail::array(sigmoids, count);
-      s = detail::sigmoid(g);
-      if (dgate) detail::put(dgate.into.data + at, count, dgate.add, d * u * s * (Scalar{1} + g * (Scalar{1} - s)));
-      if (dup) detail::put(dup.into.data + at, count, dup.add, d * g * s);
-    });
+  const auto one = detail::all(Scalar{1});
+  const auto gate_gradient = [&](auto d, auto g, auto u) {
+    const auto s = detail::sigmoid<Scalar>(g);
+    return d * u * s * (one + g * (one - s));
+  };
+  const auto up_gradient = [](auto d, auto g) { return d * g * detail::sigmoid<Scalar>(g); };
+  team_.run_pieces(dy.size(), 4, [&](index_t begin, index_t end) {
+    const Scalar *d = dy.data + begin, *g = gate.data + begin, *u = up.data + begin;
+    if (dgate) detail::emit(dgate.add, end - begin, dgate.into.data + begin, gate_gradient, d, g, u);
+    if (dup) detail::emit(dup.add, end - begin, dup.into.data + begin, up_gradient, d, g);
   });
 }
 
 template <class Scalar>
 void cpu_exec<Scalar>::silu(matrix y, const_matrix x) {
   team_.run_pieces(y.size(), 2, [&](index_t begin, index_t end) {
-    const auto in = detail::array(x.data + begin, end - begin);
-    detail::array(y.data + begin, end - begin) = in / (Scalar{1} + (-in).exp());
+    detail::transform(
+        end - begin, y.data + begin, [](auto v) { return v * detail::sigmoid<Scalar>(v); }, x.data + begin);
   });
 }
 
 template <class Scalar>
 void cpu_exec<Scalar>::silu_backward(sink dx, const_matrix dy, const_matrix x) {
-  team_.run_pieces(dy.size(), 2, [&](index_t first, index_t last) {
-    alignas(64) Scalar sigmoids[detail::strip_elements];
-    detail::each_strip(first, last, [&](index_t at, index_t count) {
-      const auto d = detail::array(dy.data + at, count), in = detail::array(x.data + at, count);
-      auto s = detail::array(sigmoids, count);
-      s = detail::sigmoid(in);
-      detail::put(dx.into.data + at, count, dx.add, d * s * (Scalar{1} + in * (Scalar{1} - s)));
-    });
+  const auto one = detail::all(Scalar{1});
+  const auto gradient = [&](auto d, auto v) {
+    const auto s = detail::sigmoid<Scalar>(v);
+    return d * s * (one + v * (one - s));
+  };
+  team_.run_pieces(dy.size(), 2, [&](index_t begin, index_t end) {
+    detail::emit(dx.add, end - begin, dx.into.data + begin, gradient, dy.data + begin, x.data + begin);
   });
 }
 
 template <class Scalar>
 void cpu_exec<Scalar>::add(matrix y, const_matrix a, const_matrix b) {
   team_.run_pieces(y.size(), 1, [&](index_t begin, index_t end) {
-    detail::array(y.data + begin, end - begin) =
-        detail::array(a.data + begin, end - begin) + detail::array(b.data + begin, end - begin);
+    detail::transform(
+        end - begin, y.data + begin, [](auto u, auto v) { return u + v; }, a.data + begin, b.data + begin);
   });
 }
 
 template <class Scalar>
 void cpu_exec<Scalar>::accumulate(sink dx, const_matrix x) {
   team_.run_pieces(x.size(), 1, [&](index_t begin, index_t end) {
-    detail::put(dx.into.data + begin, end - begin, dx.add, detail::array(x.data + begin, end - begin));
+    detail::emit(
+        dx.add, end - begin, dx.into.data + begin, [](auto v) { return v; }, x.data + begin);
   });
 }
 

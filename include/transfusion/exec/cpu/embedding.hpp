@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "transfusion/exec/cpu.hpp"
-#include "transfusion/exec/cpu/arrays.hpp"
+#include "transfusion/exec/cpu/lanes.hpp"
 
 namespace transfusion {
 namespace detail {
@@ -16,7 +16,9 @@ void add_rows(const cpu_team& team, view<Scalar, 2> to, view<const Scalar, 2> fr
   const index_t cols = from.cols();
   const auto add_strip = [&](index_t begin, index_t end) {
     for (index_t i = 0; i < from.rows(); ++i)
-      if (rows[i] >= 0) array(to.row(rows[i]) + begin, end - begin) += array(from.row(i) + begin, end - begin);
+      if (rows[i] >= 0)
+        emit(
+            true, end - begin, to.row(rows[i]) + begin, [](auto v) { return v; }, from.row(i) + begin);
   };
   if (from.size() <= cpu_team::piece_elements) return add_strip(0, cols);
   team.run((cols + strip - 1) / strip, [&](index_t s, int) { add_strip(s * strip, std::min(cols, (s + 1) * strip)); });
@@ -69,6 +71,7 @@ void cpu_exec<Scalar>::write_rows(matrix y, const_matrix s, tokens rows) {
 template <class Scalar>
 void cpu_exec<Scalar>::scatter_rows_backward(sink dx, sink ds, const_matrix dy, tokens rows) {
   const index_t cols = dy.cols();
+  const auto same = [](auto v) { return v; };
   auto* replaced = team_.reserve<unsigned char>(detail::scratch::rows, dy.rows());
   std::fill_n(replaced, dy.rows(), static_cast<unsigned char>(0));
   for (index_t i = 0; i < rows.size(); ++i) replaced[rows[i]] = 1;
@@ -76,13 +79,13 @@ void cpu_exec<Scalar>::scatter_rows_backward(sink dx, sink ds, const_matrix dy, 
     team_.run_pieces(dy.rows(), cols, [&](index_t begin, index_t end) {
       for (index_t n = begin; n < end; ++n)
         if (!replaced[n])
-          detail::put(dx.into.row(n), cols, dx.add, detail::row(dy, n));
+          detail::emit(dx.add, cols, dx.into.row(n), same, dy.row(n));
         else if (!dx.add)
           std::fill_n(dx.into.row(n), cols, Scalar{0});
     });
   if (ds)
     team_.run_pieces(rows.size(), cols, [&](index_t begin, index_t end) {
-      for (index_t i = begin; i < end; ++i) detail::put(ds.into.row(i), cols, ds.add, detail::row(dy, rows[i]));
+      for (index_t i = begin; i < end; ++i) detail::emit(ds.add, cols, ds.into.row(i), same, dy.row(rows[i]));
     });
 }
 

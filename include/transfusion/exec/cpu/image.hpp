@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "transfusion/exec/cpu.hpp"
-#include "transfusion/exec/cpu/arrays.hpp"
+#include "transfusion/exec/cpu/lanes.hpp"
 
 namespace transfusion {
 namespace detail {
@@ -49,8 +49,9 @@ void cpu_exec<Scalar>::mix(vector out, const_vector a, const_vector b, const_mat
   team_.run_pieces(places.size(), weight, [&](index_t begin, index_t end) {
     for (index_t i = begin; i < end; ++i) {
       const index_t at = places[i].first_value, count = places[i].shape.size();
-      detail::array(out.data + at, count) = coefficients(i, 0) * detail::array(a.data + at, count) +
-                                            coefficients(i, 1) * detail::array(b.data + at, count);
+      const auto first = detail::all(coefficients(i, 0)), second = detail::all(coefficients(i, 1));
+      detail::transform(
+          count, out.data + at, [&](auto u, auto v) { return first * u + second * v; }, a.data + at, b.data + at);
     }
   });
 }

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "transfusion/exec/cpu.hpp"
-#include "transfusion/exec/cpu/arrays.hpp"
+#include "transfusion/exec/cpu/lanes.hpp"
 #include "transfusion/exec/cpu/product.hpp"
 
 namespace transfusion {
@@ -16,7 +16,9 @@ inline tiling product_tiles(index_t rows, index_t cols) { return {rows, cols, 25
 /// db[o] += sum over n of dy[n, o] for columns [begin, end), in rising n.
 template <class Scalar>
 void add_column_sums(view<Scalar, 1> db, view<const Scalar, 2> dy, index_t begin, index_t end) {
-  for (index_t n = 0; n < dy.rows(); ++n) array(db.data + begin, end - begin) += array(dy.row(n) + begin, end - begin);
+  for (index_t n = 0; n < dy.rows(); ++n)
+    emit(
+        true, end - begin, db.data + begin, [](auto v) { return v; }, dy.row(n) + begin);
 }
 
 }  // namespace detail

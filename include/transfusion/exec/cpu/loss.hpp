@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "transfusion/exec/cpu.hpp"
-#include "transfusion/exec/cpu/arrays.hpp"
+#include "transfusion/exec/cpu/lanes.hpp"
 #include "transfusion/exec/cpu/product.hpp"
 
 namespace transfusion {
@@ -14,15 +14,15 @@ namespace detail {
 /// Rows whose logits stand in memory at once: enough for the products to run at full speed, few enough for large V.
 inline constexpr index_t logit_rows = 256;
 
-/// Turns one row of logits into its softmax; returns log Z.
+/// Turns one row of logits into exp(logit - largest); returns their sum and the largest.
 template <class Scalar>
-Scalar softmax_row(Scalar* logits, index_t vocabulary) {
-  auto row = array(logits, vocabulary);
-  const Scalar top = row.maxCoeff();
-  row = (row - top).exp();
-  const Scalar sum = row.sum();
-  row *= 1 / sum;
-  return top + std::log(sum);
+Scalar exponentials(Scalar* logits, index_t vocabulary, Scalar& top) {
+  top = largest(vocabulary, logits);
+  const auto tops = all(top);
+  transform(
+      vocabulary, logits, [&](auto v) { return exponential<Scalar>(v - tops); }, static_cast<const Scalar*>(logits));
+  return sum<Scalar>(
+      vocabulary, [](auto v) { return v; }, logits);
 }
 
 }  // namespace detail
@@ -65,10 +65,14 @@ void cpu_exec<Scalar>::cross_entropy(vector loss, vector log_z, matrix dx, matri
         const index_t n = mine[r];
         Scalar* row = logits + r * vocabulary;
         const Scalar hit = row[targets[n]];
-        log_z[n] = detail::softmax_row(row, vocabulary);
+        Scalar top;
+        const Scalar total = detail::exponentials(row, vocabulary, top);
+        log_z[n] = top + std::log(total);
         loss[n] = log_z[n] - hit;
         if (!dx) continue;
-        detail::array(row, vocabulary) *= weights[n] * (1 + 2 * static_cast<Scalar>(z_weight) * log_z[n]);
+        const auto by = detail::all(weights[n] * (1 + 2 * static_cast<Scalar>(z_weight) * log_z[n]) / total);
+        detail::transform(
+            vocabulary, row, [&](auto v) { return v * by; }, static_cast<const Scalar*>(row));
         row[targets[n]] -= weights[n];
       }
     });
@@ -100,11 +104,14 @@ void cpu_exec<Scalar>::squared_error(vector loss, sink dprediction, const_vector
   team_.run_pieces(places.size(), weight, [&](index_t begin, index_t end) {
     for (index_t i = begin; i < end; ++i) {
       const index_t at = places[i].first_value, count = places[i].shape.size();
-      const auto difference = detail::array(prediction.data + at, count) - detail::array(target.data + at, count);
-      loss[i] = difference.square().sum() / static_cast<Scalar>(count);
-      if (dprediction)
-        detail::put(dprediction.into.data + at, count, dprediction.add,
-                    difference * (2 * weights[i] / static_cast<Scalar>(count)));
+      const Scalar *found = prediction.data + at, *expected = target.data + at;
+      const auto squared = [](auto y, auto t) { return (y - t) * (y - t); };
+      loss[i] = detail::sum<Scalar>(count, squared, found, expected) / static_cast<Scalar>(count);
+      if (!dprediction) continue;
+      const auto by = detail::all(2 * weights[i] / static_cast<Scalar>(count));
+      detail::emit(
+          dprediction.add, count, dprediction.into.data + at, [&](auto y, auto t) { return (y - t) * by; }, found,
+          expected);
     }
   });
 }

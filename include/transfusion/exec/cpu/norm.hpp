@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "transfusion/exec/cpu.hpp"
-#include "transfusion/exec/cpu/arrays.hpp"
+#include "transfusion/exec/cpu/lanes.hpp"
 
 namespace transfusion {
 namespace detail {
@@ -13,10 +13,12 @@ namespace detail {
 /// One row of RMSNorm; returns 1/rms.
 template <class Scalar>
 Scalar normalise(Scalar* y, const Scalar* x, const Scalar* w, index_t width, double epsilon) {
-  const auto in = array(x, width);
-  const Scalar mean = in.square().sum() / static_cast<Scalar>(width);
-  const Scalar inverse = 1 / std::sqrt(mean + static_cast<Scalar>(epsilon));
-  array(y, width) = in * inverse * array(w, width);
+  const Scalar squares = sum<Scalar>(
+      width, [](auto v) { return v * v; }, x);
+  const Scalar inverse = 1 / std::sqrt(squares / static_cast<Scalar>(width) + static_cast<Scalar>(epsilon));
+  const auto by = all(inverse);
+  transform(
+      width, y, [&](auto v, auto gain) { return v * by * gain; }, x, w);
   return inverse;
 }
 
@@ -35,7 +37,8 @@ void cpu_exec<Scalar>::add_rms_norm(matrix sum, matrix y, vector inverse_rms, co
                                     const_vector w, double epsilon) {
   team_.run_pieces(a.rows(), a.cols(), [&](index_t begin, index_t end) {
     for (index_t n = begin; n < end; ++n) {
-      detail::row(sum, n) = detail::row(a, n) + detail::row(b, n);
+      detail::transform(
+          a.cols(), sum.row(n), [](auto u, auto v) { return u + v; }, a.row(n), b.row(n));
       inverse_rms[n] = detail::normalise<Scalar>(y.row(n), sum.row(n), w.data, a.cols(), epsilon);
     }
   });
@@ -50,19 +53,25 @@ void cpu_exec<Scalar>::rms_norm_backward(sink dx, vector dw, const_matrix dy, co
   // Each piece of rows adds up its own share of dw; the shares are then added in order.
   Scalar* shares = team_.reserve<Scalar>(detail::scratch::partial, dw ? pieces * width : 0);
   team_.run(pieces, [&](index_t i, int) {
-    auto share = detail::array(shares + (dw ? i * width : 0), dw ? width : 0);
-    if (dw) share.setZero();
+    if (dw) std::fill_n(shares + i * width, width, Scalar{0});
     for (index_t n = i * piece; n < std::min(x.rows(), (i + 1) * piece); ++n) {
       const Scalar r = inverse_rms[n];
-      const auto in = detail::row(x, n), out = detail::row(dy, n);
-      if (dw) share += out * in * r;
+      const auto inverse = detail::all(r);
+      if (dw)
+        detail::emit(
+            true, width, shares + i * width, [&](auto d, auto v) { return d * v * inverse; }, dy.row(n), x.row(n));
       if (!dx) continue;
-      const auto scaled = out * detail::array(w.data, width);
-      const Scalar pull = r * r * r * (scaled * in).sum() / static_cast<Scalar>(width);
-      detail::put(dx.into.row(n), width, dx.add, scaled * r - in * pull);
+      const Scalar dot = detail::sum<Scalar>(
+          width, [](auto d, auto v, auto gain) { return d * v * gain; }, dy.row(n), x.row(n), w.data);
+      const auto pull = detail::all(r * r * r * dot / static_cast<Scalar>(width));
+      detail::emit(
+          dx.add, width, dx.into.row(n), [&](auto d, auto v, auto gain) { return d * gain * inverse - v * pull; },
+          dy.row(n), x.row(n), w.data);
     }
   });
-  for (index_t i = 0; dw && i < pieces; ++i) detail::array(dw.data, width) += detail::array(shares + i * width, width);
+  for (index_t i = 0; dw && i < pieces; ++i)
+    detail::emit(
+        true, width, dw.data, [](auto v) { return v; }, shares + i * width);
 }
 
 }  // namespace transfusion

@@ -5,7 +5,7 @@
 #include <complex>
 
 #include "transfusion/exec/cpu.hpp"
-#include "transfusion/exec/cpu/arrays.hpp"
+#include "transfusion/exec/cpu/lanes.hpp"
 
 namespace transfusion {
 
@@ -31,17 +31,19 @@ void cpu_exec<Scalar>::rope(matrix x, const_matrix table, double direction) {
   // A pair is a complex number, and the rotation a product with cos + i sin.
   using complex = std::complex<Scalar>;
   const index_t pairs = table.cols() / 2;
-  const auto turn = [&](Scalar* head, const Scalar* angles) {
-    auto in = detail::array(reinterpret_cast<complex*>(head), pairs);
-    const auto by = detail::array(reinterpret_cast<const complex*>(angles), pairs);
-    if (direction > 0)
-      in *= by;
-    else
-      in *= by.conjugate();
-  };
+  const auto forth = [](auto v, auto by) { return Eigen::internal::pmul(v, by); };
+  const auto back = [](auto v, auto by) { return Eigen::internal::pmul(v, Eigen::internal::pconj(by)); };
   team_.run_pieces(x.rows(), x.cols(), [&](index_t begin, index_t end) {
     for (index_t n = begin; n < end; ++n)
-      for (index_t c = 0; c < x.cols(); c += table.cols()) turn(x.row(n) + c, table.row(n));
+      for (index_t c = 0; c < x.cols(); c += table.cols()) {
+        auto* head = reinterpret_cast<complex*>(x.row(n) + c);
+        const auto* in = static_cast<const complex*>(head);
+        const auto* angles = reinterpret_cast<const complex*>(table.row(n));
+        if (direction > 0)
+          detail::transform(pairs, head, forth, in, angles);
+        else
+          detail::transform(pairs, head, back, in, angles);
+      }
   });
 }
 

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <deque>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "transfusion/exec/reference.hpp"
+
+// One body for every policy: each case draws a shape and operands from a seed, calls one operation, and keeps what it
+// wrote.
+namespace operation_cases {
+
+using namespace transfusion;
+
+/// Operands, outputs and the call of one case on one policy. The same seed gives the same operands (exact in float).
+template <class Exec>
+class trial {
+ public:
+  using T = typename Exec::scalar;
+
+  trial(Exec& e, unsigned seed) : exec(e), random_(seed) {}
+
+  Exec& exec;
+  /// Called between the two calls of a repeated trial; null: the operation is called once.
+  void (*before_repeat)() = nullptr;
+  void (*after_repeat)() = nullptr;
+
+  index_t pick(std::initializer_list<index_t> among) {
+    return *(among.begin() + std::uniform_int_distribution<std::ptrdiff_t>(0, std::ssize(among) - 1)(random_));
+  }
+  index_t below(index_t n) { return std::uniform_int_distribution<index_t>(0, n - 1)(random_); }
+  index_t extent() { return pick({1, 2, 7, 16, 17, 33, 65, 100, 129, 200}); }
+  bool coin() { return below(2) == 1; }
+  double draw() { return static_cast<double>(static_cast<float>(std::normal_distribution<double>()(random_))); }
+
+  view<T, 2> values(index_t rows, index_t cols, double scale = 1) {
+    std::vector<T>& block = blocks_.emplace_back(static_cast<std::size_t>(rows * cols));
+    for (T& v : block) v = static_cast<T>(static_cast<float>(scale * draw()));
+    return {block.data(), rows, cols};
+  }
+  view<const T, 2> input(index_t rows, index_t cols, double scale = 1) { return values(rows, cols, scale); }
+  view<const T, 1> input(index_t n) { return values(1, n).flat(); }
+  view<const T, 1> positive(index_t n) {
+    auto x = values(1, n).flat();
+    for (index_t i = 0; i < n; ++i) x[i] = std::abs(x[i]) + T{0.125};
+    return x;
+  }
+  /// An output that holds values on entry, for what is added to.
+  view<T, 2> filled(index_t rows, index_t cols) {
+    auto x = values(rows, cols);
+    outputs_.push_back(x.flat());
+    return x;
+  }
+  /// An output that holds no number on entry, for what is overwritten.
+  view<T, 2> poisoned(index_t rows, index_t cols) {
+    auto x = filled(rows, cols);
+    for (index_t i = 0; i < x.size(); ++i) x.data[i] = std::numeric_limits<T>::quiet_NaN();
+    return x;
+  }
+  gradient_sink<T> sink(index_t rows, index_t cols) {
+    const bool add = coin();
+    return {add ? filled(rows, cols) : poisoned(rows, cols), add};
+  }
+  /// A sink, now and then an unwanted one.
+  gradient_sink<T> maybe_sink(index_t rows, index_t cols) {
+    return below(5) == 0 ? gradient_sink<T>{} : sink(rows, cols);
+  }
+  view<const token_t, 1> tokens(index_t n, index_t limit, index_t ignored_in = 0) {
+    auto& block = tokens_.emplace_back(static_cast<std::size_t>(n));
+    for (token_t& t : block) t = ignored_in && below(ignored_in) == 0 ? -1 : static_cast<token_t>(below(limit));
+    return {block.data(), n};
+  }
+  /// `n` different numbers below `limit`, in some order.
+  view<const token_t, 1> different(index_t n, index_t limit) {
+    auto& block = tokens_.emplace_back(static_cast<std::size_t>(limit));
+    for (index_t i = 0; i < limit; ++i) block[static_cast<std::size_t>(i)] = static_cast<token_t>(i);
+    std::shuffle(block.begin(), block.end(), random_);
+    return {block.data(), n};
+  }
+  view<key_interval, 2> intervals(index_t rows, index_t each) {
+    auto& block = intervals_.emplace_back(static_cast<std::size_t>(rows * each));
+    return {block.data(), rows, each};
+  }
+  view<image_place, 1> places(index_t n) {
+    auto& block = places_.emplace_back(static_cast<std::size_t>(n));
+    return {block.data(), n};
+  }
+
+  template <class F>
+  void call(F f) {
+    f();
+    if (!before_repeat) return;
+    before_repeat();
+    f();
+    after_repeat();
+  }
+  const std::vector<view<T, 1>>& outputs() const { return outputs_; }
+
+ private:
+  std::mt19937 random_;
+  std::deque<std::vector<T>> blocks_;
+  std::deque<std::vector<token_t>> tokens_;
+  std::deque<std::vector<key_interval>> intervals_;
+  std::deque<std::vector<image_place>> places_;
+  std::vector<view<T, 1>> outputs_;
+};
+
+/// Random images packed one after another, patch 2; returns the number of values.
+template <class Exec>
+view<image_place, 1> random_images(trial<Exec>& t, index_t& values, index_t& patches, index_t channels) {
+  auto places = t.places(t.pick({1, 2, 5, 30}));
+  values = patches = 0;
+  for (index_t i = 0; i < places.size(); ++i) {
+    const image_shape shape{channels, 2 * t.pick({1, 2, 3, 8}), 2 * t.pick({1, 3, 4, 14})};
+    places[i] = {values, patches, shape};
+    values += shape.size();
+    patches += shape.height * shape.width / 4;
+  }
+  return places;
+}
+
+/// A random mask over `keys` keys: packed documents, causal, with spans, windows, holes, cached keys, or no order at
+/// all.
+template <class Exec>
+view<key_interval, 2> random_intervals(trial<Exec>& t, index_t rows, index_t keys) {
+  const index_t kind = t.below(6), each = kind >= 4 ? 2 : 1 + t.below(2);
+  auto table = t.intervals(rows, each);
+  const index_t offset = std::max<index_t>(0, keys - rows), window = 1 + t.below(40);
+  index_t document = 0, span = 0;
+  for (index_t n = 0; n < rows; ++n) {
+    const index_t last = std::min(keys, n + offset + 1);
+    if (kind == 1 && t.below(26) == 0) document = last - 1;
+    if (n + offset >= span) span = t.below(20) == 0 ? std::min(keys, last + 30) : last;
+    key_interval first = key_interval::of(document, kind == 2 ? std::max(span, last) : last), second{};
+    if (kind == 3) first = key_interval::of(std::max<index_t>(0, last - window), last);
+    if (kind == 4) {
+      const index_t hole = last / 3;
+      first = key_interval::of(0, hole);
+      second = key_interval::of(std::min(last, hole + 20), last);
+    }
+    if (kind == 5) {
+      const index_t a = t.below(keys + 1), b = t.below(keys + 1), c = t.below(keys + 1);
+      first = key_interval::of(std::min(a, b), std::max(a, b));
+      second = key_interval::of(std::max(a, b), std::max({a, b, c}));
+    }
+    if (t.below(15) == 0) first = {};
+    table(n, 0) = first;
+    if (each == 2) table(n, 1) = second;
+  }
+  return table;
+}
+
+template <class Exec>
+attention_shape random_heads(trial<Exec>& t) {
+  const index_t kv_heads = t.pick({1, 2, 3}), width = t.pick({1, 2, 8, 20, 32, 64, 128});
+  return {kv_heads * t.pick({1, 1, 2, 4}), kv_heads, width, 1 / std::sqrt(static_cast<double>(width))};
+}
+
+/// The rows a query table has: square, longer than a tile, or a few against a cache.
+template <class Exec>
+void random_lengths(trial<Exec>& t, index_t& rows, index_t& keys) {
+  keys = t.pick({1, 3, 17, 64, 100, 150, 290});
+  rows = t.coin() ? keys : t.pick({1, 2, 5, 16, 40});
+}
+
+template <class Exec>
+struct operation_case {
+  const char* name;
+  double float_limit;  ///< largest error of cpu_exec<float>, as a share of the output's largest value
+  void (*run)(trial<Exec>&);
+};
+
+/// The limit for cpu_exec<double>, all operations.
+inline constexpr double double_limit = 1e-13;
+
+template <class Exec>
+std::vector<operation_case<Exec>> all() {
+  using run = trial<Exec>;
+  using T = typename Exec::scalar;
+  return {
+      {"fill", 0,
+       [](run& t) {
+         auto x = t.poisoned(1, 400 * t.extent());
+         t.call([&] { t.exec.fill(x.flat(), 0.75); });
+       }},
+      {"copy", 0,
+       [](run& t) {
+         const index_t n = 400 * t.extent();
+         auto x = t.input(n);
+         auto y = t.poisoned(1, n);
+         t.call([&] { t.exec.copy(y.flat(), x); });
+       }},
+      {"normal", 1e-7,
+       [](run& t) {
+         auto x = t.poisoned(1, 31 * t.extent());
+         const random_key key{static_cast<std::uint64_t>(t.below(1000)), 3, stream::noise};
+         const index_t first = t.pick({0, 1, 4, 6});
+         t.call([&] { t.exec.normal(x.flat(), key, 1.5, first); });
+       }},
+      {"linear", 2e-6,
+       [](run& t) {
+         const index_t n = t.pick({1, 2, 5, 8, 13, 16, 17, 64, 255, 300}), in = t.extent(),
+                       out = t.pick({1, 15, 130, 257, 600});
+         auto x = t.input(n, in), w = t.input(out, in);
+         auto b = t.coin() ? t.input(out) : view<const T, 1>{};
+         auto y = t.poisoned(n, out);
+         t.call([&] { t.exec.linear(y, x, w, b); });
+       }},
+      {"linear_backward", 3e-6,
+       [](run& t) {
+         const index_t n = t.pick({1, 2, 16, 64, 255, 300}), in = t.extent(), out = t.pick({1, 15, 130, 257, 600});
+         auto dy = t.input(n, out), x = t.input(n, in), w = t.input(out, in);
+         auto dx = t.maybe_sink(n, in);
+         auto dw = t.below(5) ? t.filled(out, in) : view<T, 2>{};
+         auto db = t.coin() ? t.filled(1, out).flat() : view<T, 1>{};
+         t.call([&] { t.exec.linear_backward(dx, dw, db, dy, x, w); });
+       }},
+      {"embedding", 0,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent();
+         auto table = t.input(37, width);
+         auto ids = t.tokens(n, 37, 6);
+         auto y = t.poisoned(n, width);
+         t.call([&] { t.exec.embedding(y, table, ids); });
+       }},
+      {"embedding_backward", 2e-6,
+       [](run& t) {
+         const index_t n = 3 * t.extent(), width = t.extent();
+         auto dy = t.input(n, width);
+         auto ids = t.tokens(n, 37, 6);
+         auto dtable = t.filled(37, width);
+         t.call([&] { t.exec.embedding_backward(dtable, dy, ids); });
+       }},
+      {"rms_norm", 2e-6,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent();
+         auto x = t.input(n, width);
+         auto w = t.input(width);
+         auto y = t.poisoned(n, width), inverse = t.poisoned(1, n);
+         t.call([&] { t.exec.rms_norm(y, inverse.flat(), x, w, 1e-5); });
+       }},
+      {"add_rms_norm", 2e-6,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent();
+         auto a = t.input(n, width), b = t.input(n, width);
+         auto w = t.input(width);
+         auto sum = t.poisoned(n, width), y = t.poisoned(n, width), inverse = t.poisoned(1, n);
+         t.call([&] { t.exec.add_rms_norm(sum, y, inverse.flat(), a, b, w, 1e-5); });
+       }},
+      {"rms_norm_backward", 4e-6,
+       [](run& t) {
+         const index_t n = 4 * t.extent(), width = t.extent();
+         auto dy = t.input(n, width), x = t.input(n, width);
+         auto w = t.input(width), inverse = t.positive(n);
+         auto dx = t.maybe_sink(n, width);
+         auto dw = t.below(5) ? t.filled(1, width).flat() : view<T, 1>{};
+         t.call([&] { t.exec.rms_norm_backward(dx, dw, dy, x, w, inverse); });
+       }},
+      {"rope_table", 1e-7,
+       [](run& t) {
+         const index_t n = t.extent(), width = 2 * t.extent();
+         auto positions = t.tokens(n, 4096);
+         auto table = t.poisoned(n, width);
+         t.call([&] { t.exec.rope_table(table, positions, 1e4); });
+       }},
+      {"rope", 1e-6,
+       [](run& t) {
+         const index_t n = t.extent(), width = 2 * t.pick({1, 3, 16, 20, 32, 64}), heads = t.pick({1, 2, 5});
+         auto table = t.input(n, width);
+         auto x = t.filled(n, heads * width);
+         const double direction = t.coin() ? 1.0 : -1.0;
+         t.call([&] { t.exec.rope(x, table, direction); });
+       }},
+      {"attention", 4e-6,
+       [](run& t) {
+         index_t rows, keys;
+         random_lengths(t, rows, keys);
+         const attention_shape s = random_heads(t);
+         auto mask = random_intervals(t, rows, keys);
+         auto q = t.input(rows, s.heads * s.head_width), k = t.input(keys, s.kv_heads * s.head_width);
+         auto v = t.input(keys, s.kv_heads * s.head_width);
+         auto o = t.poisoned(rows, s.heads * s.head_width), lse = t.poisoned(rows, s.heads);
+         t.call([&] { t.exec.attention(o, lse, q, k, v, mask, s); });
+       }},
+      {"attention_backward", 1e-5,
+       [](run& t) {
+         index_t rows, keys;
+         random_lengths(t, rows, keys);
+         const attention_shape s = random_heads(t);
+         auto mask = random_intervals(t, rows, keys);
+         auto q = t.input(rows, s.heads * s.head_width), k = t.input(keys, s.kv_heads * s.head_width);
+         auto v = t.input(keys, s.kv_heads * s.head_width), d_o = t.input(rows, s.heads * s.head_width);
+         auto o = t.values(rows, s.heads * s.head_width), lse = t.values(rows, s.heads);
+         reference_exec<T>().attention(o, lse, q, k, v, mask, s);
+         auto dq = t.maybe_sink(rows, s.heads * s.head_width), dk = t.maybe_sink(keys, s.kv_heads * s.head_width);
+         auto dv = t.maybe_sink(keys, s.kv_heads * s.head_width);
+         t.call([&] { t.exec.attention_backward(dq, dk, dv, d_o, o, lse, q, k, v, mask, s); });
+       }},
+      {"swiglu", 2e-6,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent();
+         auto gate = t.input(n, width, 3), up = t.input(n, width);
+         auto y = t.poisoned(n, width);
+         t.call([&] { t.exec.swiglu(y, gate, up); });
+       }},
+      {"swiglu_backward", 2e-6,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent();
+         auto dy = t.input(n, width), gate = t.input(n, width, 3), up = t.input(n, width);
+         auto dgate = t.maybe_sink(n, width), dup = t.maybe_sink(n, width);
+         t.call([&] { t.exec.swiglu_backward(dgate, dup, dy, gate, up); });
+       }},
+      {"silu", 2e-6,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent();
+         auto x = t.input(n, width, 3);
+         auto y = t.poisoned(n, width);
+         t.call([&] { t.exec.silu(y, x); });
+       }},
+      {"silu_backward", 2e-6,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent();
+         auto dy = t.input(n, width), x = t.input(n, width, 3);
+         auto dx = t.sink(n, width);
+         t.call([&] { t.exec.silu_backward(dx, dy, x); });
+       }},
+      {"add", 1e-7,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent();
+         auto a = t.input(n, width), b = t.input(n, width);
+         auto y = t.poisoned(n, width), in_place = t.filled(n, width);
+         t.call([&] {
+           t.exec.add(y, a, b);
+           t.exec.add(in_place, a, in_place);
+         });
+       }},
+      {"accumulate", 1e-7,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent();
+         auto x = t.input(n, width);
+         auto dx = t.sink(n, width);
+         t.call([&] { t.exec.accumulate(dx, x); });
+       }},
+      {"timestep_embedding", 2e-7,
+       [](run& t) {
+         const index_t n = t.extent(), half = t.extent();
+         auto times = t.positive(n);
+         auto y = t.poisoned(n, 2 * half);
+         t.call([&] { t.exec.timestep_embedding(y, times, 1e4); });
+       }},
+      {"gather_rows", 0,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent(), from = t.extent();
+         auto x = t.input(from, width);
+         auto rows = t.tokens(n, from);
+         auto y = t.poisoned(n, width);
+         t.call([&] { t.exec.gather_rows(y, x, rows); });
+       }},
+      {"gather_rows_backward", 2e-6,
+       [](run& t) {
+         const index_t n = 3 * t.extent(), width = t.extent(), to = t.extent();
+         auto dy = t.input(n, width);
+         auto rows = t.tokens(n, to);
+         auto dx = t.sink(to, width);
+         t.call([&] { t.exec.gather_rows_backward(dx, dy, rows); });
+       }},
+      {"scatter_rows", 0,
+       [](run& t) {
+         const index_t n = 2 * t.extent(), width = t.extent(), some = t.below(n + 1);
+         auto x = t.input(n, width), s = t.input(some, width);
+         auto rows = t.different(some, n);
+         auto y = t.poisoned(n, width);
+         t.call([&] { t.exec.scatter_rows(y, x, s, rows); });
+       }},
+      {"write_rows", 0,
+       [](run& t) {
+         const index_t n = 2 * t.extent(), width = t.extent(), some = t.below(n + 1);
+         auto s = t.input(some, width);
+         auto rows = t.different(some, n);
+         auto y = t.filled(n, width);
+         t.call([&] { t.exec.write_rows(y, s, rows); });
+       }},
+      {"scatter_rows_backward", 1e-7,
+       [](run& t) {
+         const index_t n = 2 * t.extent(), width = t.extent(), some = t.below(n + 1);
+         auto dy = t.input(n, width);
+         auto rows = t.different(some, n);
+         auto dx = t.maybe_sink(n, width), ds = t.maybe_sink(some, width);
+         t.call([&] { t.exec.scatter_rows_backward(dx, ds, dy, rows); });
+       }},
+      {"patchify", 0,
+       [](run& t) {
+         index_t values, patches;
+         auto places = random_images(t, values, patches, 3);
+         auto x = t.input(values);
+         auto y = t.poisoned(patches, 12);
+         t.call([&] { t.exec.patchify(y, x, places, 2); });
+       }},
+      {"unpatchify", 0,
+       [](run& t) {
+         index_t values, patches;
+         auto places = random_images(t, values, patches, 3);
+         auto x = t.input(patches, 12);
+         auto y = t.poisoned(1, values);
+         t.call([&] { t.exec.unpatchify(y.flat(), x, places, 2); });
+       }},
+      {"mix", 1e-6,
+       [](run& t) {
+         index_t values, patches;
+         auto places = random_images(t, values, patches, 4);
+         auto a = t.input(values), b = t.input(values);
+         auto coefficients = t.input(places.size(), 2);
+         auto out = t.poisoned(1, values), in_place = t.filled(1, values);
+         t.call([&] {
+           t.exec.mix(out.flat(), a, b, coefficients, places);
+           t.exec.mix(in_place.flat(), a, in_place.flat(), coefficients, places);
+         });
+       }},
+      {"clamp", 1e-7,
+       [](run& t) {
+         auto x = t.filled(1, 400 * t.extent());
+         t.call([&] { t.exec.clamp(x.flat(), -0.5, 0.7); });
+       }},
+      {"cross_entropy", 4e-6,
+       [](run& t) {
+         const index_t n = t.pick({1, 2, 17, 100, 300, 600}), width = t.extent(), vocabulary = t.pick({1, 7, 64, 521});
+         auto x = t.input(n, width), w = t.input(vocabulary, width, 0.3);
+         auto targets = t.tokens(n, vocabulary, t.pick({0, 1, 2, 5}));
+         auto weights = t.positive(n);
+         auto loss = t.poisoned(1, n), log_z = t.poisoned(1, n);
+         auto dx = t.below(5) ? t.poisoned(n, width) : view<T, 2>{};
+         auto dw = t.below(5) ? t.filled(vocabulary, width) : view<T, 2>{};
+         const double z_weight = t.coin() ? 0.01 : 0.0;
+         t.call([&] { t.exec.cross_entropy(loss.flat(), log_z.flat(), dx, dw, x, w, targets, weights, z_weight); });
+       }},
+      {"squared_error", 2e-6,
+       [](run& t) {
+         index_t values, patches;
+         auto places = random_images(t, values, patches, 4);
+         auto prediction = t.input(values), target = t.input(values), weights = t.positive(places.size());
+         auto loss = t.poisoned(1, places.size());
+         auto dy = t.maybe_sink(1, values);
+         t.call([&] { t.exec.squared_error(loss.flat(), dy, prediction, target, places, weights); });
+       }},
+      {"sum_of_squares", 1e-6,
+       [](run& t) {
+         auto x = t.input(199 * t.extent());
+         auto out = t.poisoned(1, 1);
+         t.call([&] { t.exec.sum_of_squares(out.flat(), x); });
+       }},
+      {"adamw", 1e-6,
+       [](run& t) {
+         const index_t n = 300 * t.extent();
+         auto w = t.filled(1, n).flat(), m = t.filled(1, n).flat(), v = t.filled(1, n).flat();
+         auto ema = t.coin() ? t.filled(1, n).flat() : view<T, 1>{};
+         for (index_t i = 0; i < n; ++i) v[i] = std::abs(v[i]);
+         auto g = t.input(n), norm = t.positive(1);
+         const adamw_step step{.rate = 0.01,
+                               .weight_decay = 0.1,
+                               .correction1 = 0.4,
+                               .correction2 = 0.2,
+                               .max_norm = t.coin() ? 0.3 : 0.0,
+                               .ema_decay = 0.99};
+         t.call([&] { t.exec.adamw(w, m, v, ema, g, norm, step); });
+       }},
+  };
+}
+
+/// The largest difference, as a share of the largest value expected; infinite where one is no number and the other is.
+template <class A, class B>
+double normalised_error(view<A, 1> found, view<B, 1> expected) {
+  double error = 0, size = 1e-30;
+  for (index_t i = 0; i < found.size(); ++i) {
+    const double a = static_cast<double>(found[i]), b = static_cast<double>(expected[i]);
+    if (a == b || (std::isnan(a) && std::isnan(b))) {
+      if (std::isfinite(b)) size = std::max(size, std::abs(b));
+      continue;
+    }
+    if (!std::isfinite(a) || !std::isfinite(b)) return std::numeric_limits<double>::infinity();
+    error = std::max(error, std::abs(a - b));
+    size = std::max(size, std::abs(b));
+  }
+  return error / size;
+}
+
+}  // namespace operation_cases
