@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "transfusion/autograd/op/head_cross_entropy.hpp"
+#include "transfusion/autograd/op/rows.hpp"
+#include "transfusion/model.hpp"
+
+namespace transfusion {
+
+namespace detail {
+
+/// How many rows a document takes in a packed batch.
+template <class Model>
+index_t packed_rows(const Model& model, const document& d) {
+  const marker_tokens& markers = model.config().markers;
+  index_t rows = (markers.bos != ignored) + (markers.eos != ignored && !d.open_ended);
+  for (const segment& s : d.segments) {
+    if (const text* t = std::get_if<text>(&s))
+      rows += static_cast<index_t>(t->tokens.size());
+    else
+      rows += model.grid(std::get<image>(s).shape).patches() + 2;
+  }
+  return rows;
+}
+
+/// The model's output matrix, [V, D].
+template <class Model>
+parameter<typename Model::exec_type> head_of(Model& model) {
+  parameter<typename Model::exec_type> head;
+  model.parameters().each([&](auto p) {
+    if (p.name() == "head") head = p;
+  });
+  return head;
+}
+
+/// Adds log P(target) of every text row of a batch to the sum of its document.
+template <class Model>
+void add_text_log_likelihood(Model& model, tape<typename Model::exec_type>& tape, const packed_batch& batch,
+                             double* sums) {
+  using scalar = typename Model::scalar;
+  if (batch.text_targets() == 0) return;
+  const auto values = tape.upload(std::vector<scalar>(batch.values.begin(), batch.values.end()));
+  const auto in = model.inputs(tape, batch, values, tape.upload(batch.images), Model::clean(batch));
+  const auto rows = gather_rows(tape, model.forward(tape, in).hidden, tape.upload(batch.text_rows));
+  std::vector<token_t> targets;
+  for (token_t row : batch.text_rows) targets.push_back(batch.targets[static_cast<std::size_t>(row)]);
+  const auto weights = tape.upload(std::vector<scalar>(targets.size(), scalar{1}));
+  const auto losses = head_cross_entropy(tape, rows, head_of(model), tape.upload(targets), weights).cross_entropy;
+
+  std::vector<scalar> host(targets.size());
+  model.exec().download(host.data(), losses.data, host.size() * sizeof(scalar));
+  for (std::size_t i = 0; i < host.size(); ++i)
+    sums[batch.table.document(batch.text_rows[i])] -= static_cast<double>(host[i]);
+}
+
+}  // namespace detail
+
+/// Σ log P(next token) in nats over the next-token targets of each document, its images read clean: for ranking
+/// captions of one image, or for perplexity. Documents run together, in passes of `rows_at_once` rows at the most (a
+/// longer document runs alone). Throws config_error on rows_at_once < 1, shape_error on a document that the model
+/// cannot read.
+template <class Model>
+std::vector<double> text_log_likelihood(Model& model, const std::vector<document>& documents,
+                                        index_t rows_at_once = 4096) {
+  require<config_error>(rows_at_once > 0, "rows_at_once: found ", rows_at_once, ", expected > 0");
+  std::vector<double> sums(documents.size(), 0.0);
+  tape<typename Model::exec_type> tape(model.exec(), recording::off);
+  for (std::size_t begin = 0; begin < documents.size();) {
+    std::size_t end = begin;
+    for (index_t rows = 0; end < documents.size(); ++end) {
+      rows += detail::packed_rows(model, documents[end]);
+      if (rows > rows_at_once && end > begin) break;
+    }
+    const std::vector<document> pass(documents.begin() + static_cast<std::ptrdiff_t>(begin),
+                                     documents.begin() + static_cast<std::ptrdiff_t>(end));
+    tape.reset();
+    detail::add_text_log_likelihood(model, tape, model.pack(pass), sums.data() + begin);
+    begin = end;
+  }
+  return sums;
+}
+
+}  // namespace transfusion
