@@ -15,9 +15,9 @@ using complete = transfusion::reference_exec<double>;
 
 // Each hides one operation of the base.
 #ifdef TRANSFUSION_KO
-#define WITHOUT(operation) \
+#define WITHOUT(operation)                \
   struct without_##operation : complete { \
-    void operation(); \
+    void operation();                     \
   }
 #else
 #define WITHOUT(operation) \
