@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#define BOOST_TEST_MODULE metric_frechet
+#include <boost/test/unit_test.hpp>
+#include <random>
+#include <vector>
+
+#include "transfusion/metric/frechet.hpp"
+
+namespace tf = transfusion;
+
+namespace {
+
+using samples = std::vector<std::vector<double>>;
+
+tf::frechet_statistics statistics_of(const samples& all, tf::index_t width) {
+  tf::frechet_statistics s(width);
+  for (const auto& x : all) s.add(tf::view<const double, 1>(x.data(), static_cast<tf::index_t>(x.size())));
+  return s;
+}
+
+/// 2F samples whose mean is exactly `mean` and whose covariance is exactly diag(variance): ± one axis each.
+samples axes(const std::vector<double>& mean, const std::vector<double>& variance) {
+  const double count = 2 * static_cast<double>(mean.size());
+  samples all;
+  for (std::size_t i = 0; i < mean.size(); ++i)
+    for (double sign : {-1.0, 1.0}) {
+      all.push_back(mean);
+      all.back()[i] += sign * std::sqrt(variance[i] * (count - 1) / 2);
+    }
+  return all;
+}
+
+samples turned(samples all, double angle) {
+  for (auto& x : all) {
+    const double first = x[0];
+    x[0] = std::cos(angle) * first - std::sin(angle) * x[1];
+    x[1] = std::sin(angle) * first + std::cos(angle) * x[1];
+  }
+  return all;
+}
+
+samples random_samples(int count, std::size_t width, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<double> normal;
+  samples all(static_cast<std::size_t>(count), std::vector<double>(width));
+  for (auto& x : all)
+    for (std::size_t i = 0; i < width; ++i) x[i] = normal(random) + (i > 0 ? 0.5 * x[i - 1] : 0);
+  return all;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(statistics_are_those_of_two_passes) {
+  const auto all = random_samples(50, 3, 1);
+  const auto s = statistics_of(all, 3);
+  BOOST_TEST(s.count() == 50);
+  BOOST_TEST(s.width() == 3);
+  const auto covariance = s.covariance();
+  for (std::size_t i = 0; i < 3; ++i) {
+    double mean = 0;
+    for (const auto& x : all) mean += x[i] / 50;
+    BOOST_TEST(std::abs(s.mean()(static_cast<Eigen::Index>(i)) - mean) < 1e-14);
+    for (std::size_t j = 0; j < 3; ++j) {
+      double other = 0, sum = 0;
+      for (const auto& x : all) other += x[j] / 50;
+      for (const auto& x : all) sum += (x[i] - mean) * (x[j] - other) / 49;
+      BOOST_TEST(std::abs(covariance(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) - sum) < 1e-13);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_far_mean_costs_no_digits_of_the_covariance) {
+  const auto s = statistics_of(axes({1e8, -1e8}, {2, 3}), 2);
+  BOOST_TEST(std::abs(s.covariance()(0, 0) - 2) < 1e-6);
+  BOOST_TEST(std::abs(s.covariance()(1, 1) - 3) < 1e-6);
+}
+
+BOOST_AUTO_TEST_CASE(rows_of_a_float_matrix_are_samples) {
+  const std::vector<float> m = {1, 2, 3, 4, 5, 9};
+  tf::frechet_statistics rows(2), one_by_one(2);
+  rows.add(tf::view<const float, 2>(m.data(), 3, 2));
+  for (tf::index_t n = 0; n < 3; ++n) one_by_one.add(tf::view<const float, 1>(m.data() + 2 * n, 2));
+  BOOST_TEST(rows.count() == 3);
+  BOOST_TEST((rows.mean() == one_by_one.mean()));
+  BOOST_TEST((rows.covariance() == one_by_one.covariance()));
+}
+
+BOOST_AUTO_TEST_CASE(identical_sets_are_at_distance_zero) {
+  for (std::size_t width : {1, 2, 16}) {
+    const auto s = statistics_of(random_samples(100, width, 2), static_cast<tf::index_t>(width));
+    BOOST_TEST(tf::frechet_distance(s, s) < 1e-10);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(diagonal_covariances_have_a_closed_form) {
+  const std::vector<double> mean_a = {0, 1, -2}, mean_b = {0.5, 1, 1}, var_a = {1, 4, 0.25}, var_b = {9, 2, 0.01};
+  double expected = 0;
+  for (std::size_t i = 0; i < 3; ++i)
+    expected +=
+        (mean_a[i] - mean_b[i]) * (mean_a[i] - mean_b[i]) + std::pow(std::sqrt(var_a[i]) - std::sqrt(var_b[i]), 2);
+  const auto a = statistics_of(axes(mean_a, var_a), 3), b = statistics_of(axes(mean_b, var_b), 3);
+  BOOST_TEST(std::abs(tf::frechet_distance(a, b) - expected) < 1e-12);
+  BOOST_TEST(std::abs(tf::frechet_distance(b, a) - expected) < 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(a_shift_alone_costs_its_square) {
+  const auto all = random_samples(200, 5, 3);
+  auto shifted = all;
+  for (auto& x : shifted) {
+    x[1] += 3;
+    x[4] -= 4;
+  }
+  BOOST_TEST(std::abs(tf::frechet_distance(statistics_of(all, 5), statistics_of(shifted, 5)) - 25) < 1e-9);
+}
+
+// For two by two, Tr √M = √(Tr M + 2 √det M), and Σa Σb has the eigenvalues of √Σa Σb √Σa.
+BOOST_AUTO_TEST_CASE(covariances_that_do_not_commute_have_a_closed_form_in_two_dimensions) {
+  const auto a = statistics_of(turned(axes({0, 0}, {4, 1}), 0.3), 2);
+  const auto b = statistics_of(turned(axes({0, 0}, {0.5, 7}), -0.9), 2);
+  const Eigen::MatrixXd product = a.covariance() * b.covariance();
+  const double cross = std::sqrt(product.trace() + 2 * std::sqrt(4.0 * 1 * 0.5 * 7));
+  const double expected = 4 + 1 + 0.5 + 7 - 2 * cross;
+  BOOST_TEST(std::abs(tf::frechet_distance(a, b) - expected) < 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(a_common_rotation_changes_nothing) {
+  const auto a = random_samples(60, 4, 4), b = random_samples(70, 4, 5);
+  const double plain = tf::frechet_distance(statistics_of(a, 4), statistics_of(b, 4));
+  BOOST_TEST(plain > 1e-3);
+  BOOST_TEST(std::abs(tf::frechet_distance(statistics_of(turned(a, 1), 4), statistics_of(turned(b, 1), 4)) - plain) <
+             1e-10);
+}
+
+BOOST_AUTO_TEST_CASE(covariances_may_be_singular) {
+  // Three samples in ten dimensions, and a constant feature.
+  const auto a = statistics_of(random_samples(3, 10, 6), 10);
+  BOOST_TEST(tf::frechet_distance(a, a) < 1e-6);
+  const auto flat = statistics_of({{1, 5}, {3, 5}}, 2), other = statistics_of({{1, 7}, {3, 7}}, 2);
+  BOOST_TEST(std::abs(tf::frechet_distance(flat, other) - 4) < 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(samples_of_one_distribution_come_closer_as_they_grow_in_number) {
+  const auto distance = [](int count) {
+    return tf::frechet_distance(statistics_of(random_samples(count, 6, 7), 6),
+                                statistics_of(random_samples(count, 6, 8), 6));
+  };
+  BOOST_TEST(distance(5000) < 0.2 * distance(100));
+}
+
+BOOST_AUTO_TEST_CASE(bad_input_is_refused) {
+  BOOST_CHECK_THROW(tf::frechet_statistics(0), tf::config_error);
+  const auto good = statistics_of({{1, 2}, {2, 1}}, 2);
+  BOOST_CHECK_THROW(tf::frechet_distance(good, statistics_of({{1, 2}}, 2)), tf::config_error);
+  BOOST_CHECK_THROW(tf::frechet_distance(tf::frechet_statistics(2), good), tf::config_error);
+  BOOST_CHECK_THROW(tf::frechet_distance(good, statistics_of({{1}, {2}}, 1)), tf::shape_error);
+  BOOST_CHECK_THROW(statistics_of({{1, 2, 3}}, 2), tf::shape_error);
+
+  auto s = good;
+  const std::vector<double> bad = {1, std::nan("")};
+  BOOST_CHECK_THROW(s.add(tf::view<const double, 1>(bad.data(), 2)), tf::numeric_error);
+  BOOST_TEST(s.count() == 2);
+  BOOST_TEST((s.mean() == good.mean()));
+}
