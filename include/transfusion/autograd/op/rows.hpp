@@ -23,7 +23,10 @@ var<Exec> scatter_rows(tape<Exec>& tape, var<Exec> x, var<Exec> s, view<const to
   require_extent("scatter_rows: columns", s.cols(), x.cols());
   auto y = tape.variable(x.rows(), x.cols());
   tape.exec().scatter_rows(y.value(), x.value(), s.value(), rows);
-  tape.on_backward([=](auto& t) { t.exec().scatter_rows_backward(t.sink(x), t.sink(s), t.gradient(y), rows); });
+  tape.on_backward([=](auto& t) {
+    const auto dx = t.sink(x), ds = t.sink(s);  // in the order in which they are written: both may be one variable
+    t.exec().scatter_rows_backward(dx, ds, t.gradient(y), rows);
+  });
   return y;
 }
 
