@@ -45,10 +45,7 @@ class packer {
       else
         put_image(std::get<image>(s));
     }
-    if (d.open_ended)
-      batch_.targets.back() = ignored;
-    else if (markers_.eos != ignored)
-      put_token(markers_.eos);
+    if (!d.open_ended && markers_.eos != ignored) put_token(markers_.eos);
   }
 
   packed_batch finish() {
