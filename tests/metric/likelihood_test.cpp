@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #define BOOST_TEST_MODULE metric_likelihood
-#include <boost/mpl/list.hpp>
 #include <boost/test/unit_test.hpp>
 #include <numeric>
 
-#include "transfusion/exec/reference.hpp"
+#include "support/policies.hpp"
 #include "transfusion/metric/likelihood.hpp"
 
 namespace tf = transfusion;
 
 namespace {
 
-using policies = boost::mpl::list<tf::reference_exec<double>, tf::cpu_exec<double>, tf::cpu_exec<float>>;
+using test_support::policies;
 
 template <class Exec>
 constexpr double tolerance = sizeof(typename Exec::scalar) == 8 ? 1e-11 : 1e-4;
