@@ -84,6 +84,7 @@ class tape {
   void on_backward(Step step) {
     static_assert(std::is_trivially_copyable_v<Step> && std::is_trivially_destructible_v<Step>,
                   "capture handles and views only: what a backward step holds lives in the tape's memory");
+    static_assert(sizeof(Step) <= host_block_bytes);
     const index_t first = outputs_begin_;
     outputs_begin_ = node_count_;
     if (!records()) return;

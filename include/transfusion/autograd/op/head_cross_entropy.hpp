@@ -23,7 +23,9 @@ token_losses<Exec> head_cross_entropy(tape<Exec>& tape, var<Exec> x, parameter<E
   require_extent("head_cross_entropy: targets", targets.size(), x.rows());
   token_losses<Exec> losses{tape.saved(x.rows()), tape.saved(x.rows())};
   const auto sink = tape.sink(x);
-  const auto dx = sink.add ? tape.saved(x.rows(), x.cols()) : sink.into;
+  // The pass writes dx over, and works out dw with it only: constant inputs need a place for it too.
+  const bool beside = sink.add || (!sink && tape.records());
+  const auto dx = beside ? tape.saved(x.rows(), x.cols()) : sink.into;
   const auto dw = tape.records() ? w.gradient() : view<typename Exec::scalar, 2>{};
   tape.exec().cross_entropy(losses.cross_entropy, losses.log_z, dx, dw, x.value(), w.value(), targets, weights, z_weight);
   if (sink.add) tape.exec().accumulate(sink, dx);
