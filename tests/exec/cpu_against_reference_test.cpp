@@ -28,7 +28,7 @@ void compare(bool in_double) {
       expected_cases[c].run(expected);
       BOOST_REQUIRE_EQUAL(found.outputs().size(), expected.outputs().size());
       for (std::size_t i = 0; i < found.outputs().size(); ++i) {
-        const double error = normalised_error(found.outputs()[i], expected.outputs()[i]);
+        const double error = normalised_error(found.outputs()[i], expected.outputs()[i], cases[c].smallest);
         if (error > worst) {
           worst = error;
           worst_seed = seed;

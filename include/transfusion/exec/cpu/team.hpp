@@ -31,7 +31,24 @@ struct aligned_delete {
 
 /// What a piece of scratch is for. Each purpose has one block, which grows and never shrinks, so a warm call allocates
 /// nothing.
-enum class scratch { packing, rows, table, partial, logits, plan, keys, values, tiles, split, count_ };
+enum class scratch {
+  packing,
+  rows,
+  table,
+  partial,
+  logits,
+  values,
+  panels,
+  tiles,
+  split,
+  plan_reach,
+  plan_segments,
+  plan_tiles,
+  plan_blocks,
+  plan_parts,
+  plan_order,
+  count_
+};
 
 /// The threads of a CPU policy and their scratch memory. Scratch is reserved before a parallel region, never inside
 /// one.
