@@ -29,14 +29,14 @@ namespace transfusion {
 struct noise_plan {
   std::vector<noise_level> levels;  ///< [I]
   random_key key;
-  index_t first_value = 0;          ///< of this batch among all values that share the key
+  index_t first_value = 0;  ///< of this batch among all values that share the key
 };
 
 /// What part of an optimiser step a batch is, so that several small batches give the gradient of one large one.
 struct step_share {
-  index_t all_targets = 0;   ///< rows with a next-token target in the whole step; 0: this batch is all
+  index_t all_targets = 0;  ///< rows with a next-token target in the whole step; 0: this batch is all
   index_t all_images = 0;
-  index_t first_image = 0;   ///< images and values of the step before this batch
+  index_t first_image = 0;  ///< images and values of the step before this batch
   index_t first_value = 0;
 };
 
@@ -66,8 +66,8 @@ struct model_losses {
   }
 };
 
-/// A Transfusion model: one transformer over text tokens and image patches, with a next-token head and a denoising codec.
-/// `Variant` names its policies, `Exec` says where it runs. The policy object must outlive the model.
+/// A Transfusion model: one transformer over text tokens and image patches, with a next-token head and a denoising
+/// codec. `Variant` names its policies, `Exec` says where it runs. The policy object must outlive the model.
 template <variant Variant, execution_policy Exec>
 class model {
   static_assert(modality_codec<typename Variant::codec, Exec>, "Variant::codec is no modality_codec for this policy");
@@ -92,7 +92,8 @@ class model {
     parameters_.allocate(exec, seed);
   }
 
-  /// How many trainable numbers a configuration has, by the first part of their name ("" is all), without taking memory for them.
+  /// How many trainable numbers a configuration has, by the first part of their name ("" is all), without taking memory
+  /// for them.
   static index_t parameter_count(config_type config, std::string_view prefix = "") {
     Exec exec;
     return model(declared_only{}, exec, config).parameters_.count(prefix);
@@ -110,8 +111,8 @@ class model {
       for (const segment& s : d.segments)
         if (const text* t = std::get_if<text>(&s))
           for (token_t token : t->tokens)
-            require<shape_error>(token >= 0 && token < config_.vocabulary, "document ", &d - documents.data(), ": token ", token,
-                                 ", expected 0 to ", config_.vocabulary - 1);
+            require<shape_error>(token >= 0 && token < config_.vocabulary, "document ", &d - documents.data(),
+                                 ": token ", token, ", expected 0 to ", config_.vocabulary - 1);
     return transfusion::pack(documents, config_.markers, [this](image_shape s) { return grid(s); });
   }
 
@@ -156,10 +157,17 @@ class model {
     std::vector<double> image_weights;
     for (const noise_level& level : plan.levels)
       image_weights.push_back(weighting_(level, Variant::target::of(level.signal, level.noise)));
-    transfusion::loss::context<Exec> context{
-        tape, out.hidden, out.prediction, head_, tape.upload(batch.text_rows), tape.upload(targets), places, noised.target,
-        image_weights, share.all_targets ? share.all_targets : batch.text_targets(),
-        share.all_images ? share.all_images : batch.image_count()};
+    transfusion::loss::context<Exec> context{tape,
+                                             out.hidden,
+                                             out.prediction,
+                                             head_,
+                                             tape.upload(batch.text_rows),
+                                             tape.upload(targets),
+                                             places,
+                                             noised.target,
+                                             image_weights,
+                                             share.all_targets ? share.all_targets : batch.text_targets(),
+                                             share.all_images ? share.all_images : batch.image_count()};
     return {loss_type::evaluate(context, config_.loss_weights)};
   }
 
@@ -170,25 +178,31 @@ class model {
     mask::lower(mask_, batch.table, 0, batch.rows(), 0, keys);
     std::vector<token_t> positions;
     for (index_t q = 0; q < batch.rows(); ++q) positions.push_back(static_cast<token_t>(position_.at(q, batch.table)));
-    return {tape.upload(batch.tokens), tape.upload(batch.patch_rows),
+    return {tape.upload(batch.tokens),
+            tape.upload(batch.patch_rows),
             {values, places, upload_times(tape, plan.levels), tape.upload(batch.patch_image)},
             context(tape, keys, positions)};
   }
 
-  /// Attention's part of the inputs: lowered key intervals and rotations. keys: rows × intervals_per_row; positions: rows.
+  /// Attention's part of the inputs: lowered key intervals and rotations. keys: rows × intervals_per_row; positions:
+  /// rows.
   attention_context<Exec> context(tape<Exec>& tape, const std::vector<key_interval>& keys,
                                   const std::vector<token_t>& positions) const {
     const auto rotation = tape.saved(static_cast<index_t>(positions.size()), config_.width / config_.heads);
     exec_->rope_table(rotation, tape.upload(positions), config_.rope_theta);
     const view<const key_interval, 1> flat = tape.upload(keys);
-    return {key_intervals(flat.data, static_cast<index_t>(positions.size()), mask::intervals_per_row<typename Variant::mask>),
-            rotation, nullptr, {}};
+    return {key_intervals(flat.data, static_cast<index_t>(positions.size()),
+                          mask::intervals_per_row<typename Variant::mask>),
+            rotation,
+            nullptr,
+            {}};
   }
 
   /// The times of images as the codec reads them, in steps of 1/1000.
   static view<const scalar, 1> upload_times(tape<Exec>& tape, const std::vector<noise_level>& levels) {
     std::vector<scalar> times;
-    for (const noise_level& level : levels) times.push_back(static_cast<scalar>(level.time * layer::timestep_mlp<Exec>::steps));
+    for (const noise_level& level : levels)
+      times.push_back(static_cast<scalar>(level.time * layer::timestep_mlp<Exec>::steps));
     return tape.upload(times);
   }
 
@@ -212,10 +226,12 @@ class model {
   model(declared_only, Exec& exec, config_type config)
       : exec_(&exec),
         config_(completed(config)),
-        embedding_(parameters_.declare("embedding", {config_.vocabulary, config_.width}, initial_value::normal(initial_deviation))),
+        embedding_(parameters_.declare("embedding", {config_.vocabulary, config_.width},
+                                       initial_value::normal(initial_deviation))),
         trunk_(parameters_, {config_.width, config_.heads, config_.kv_heads, config_.feed_forward, config_.layers,
                              config_.norm_epsilon}),
-        head_(parameters_.declare("head", {config_.vocabulary, config_.width}, initial_value::normal(initial_deviation))),
+        head_(
+            parameters_.declare("head", {config_.vocabulary, config_.width}, initial_value::normal(initial_deviation))),
         codec_(parameters_, "codec", config_.codec, config_.width) {}
 
   /// x_t = a·x0 + b·ε and the target p·x0 + q·ε of every image. Noise is added before patches are cut (paper §3).

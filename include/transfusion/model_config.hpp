@@ -13,12 +13,12 @@ namespace transfusion {
 /// The sizes and weights of a model: everything that does not change the computation's form.
 template <variant Variant = paper>
 struct model_config {
-  index_t layers = 0;       ///< L
-  index_t width = 0;        ///< D
-  index_t heads = 0;        ///< H
-  index_t vocabulary = 0;   ///< V, markers included
-  index_t kv_heads = 0;     ///< G; 0: as many as heads
-  index_t feed_forward = 0; ///< F; 0: Llama's rule, 8D/3 rounded up to a multiple of 256 (of 32 below width 384)
+  index_t layers = 0;        ///< L
+  index_t width = 0;         ///< D
+  index_t heads = 0;         ///< H
+  index_t vocabulary = 0;    ///< V, markers included
+  index_t kv_heads = 0;      ///< G; 0: as many as heads
+  index_t feed_forward = 0;  ///< F; 0: Llama's rule, 8D/3 rounded up to a multiple of 256 (of 32 below width 384)
   double rope_theta = 10000;
   double norm_epsilon = 1e-5;
   typename Variant::codec::options codec{};
@@ -49,8 +49,8 @@ model_config<Variant> completed(model_config<Variant> c) {
   require<config_error>(c.rope_theta > 0, "rope_theta: found ", c.rope_theta, ", expected > 0");
   require<config_error>(c.norm_epsilon > 0, "norm_epsilon: found ", c.norm_epsilon, ", expected > 0");
   const auto marker = [&](std::string_view name, token_t value, bool optional) {
-    require<config_error>((optional && value == ignored) || (value >= 0 && value < c.vocabulary), "markers.", name, ": found ",
-                          value, ", expected a token of the vocabulary of ", c.vocabulary);
+    require<config_error>((optional && value == ignored) || (value >= 0 && value < c.vocabulary), "markers.", name,
+                          ": found ", value, ", expected a token of the vocabulary of ", c.vocabulary);
   };
   marker("bos", c.markers.bos, true);
   marker("eos", c.markers.eos, true);
@@ -59,16 +59,19 @@ model_config<Variant> completed(model_config<Variant> c) {
   return c;
 }
 
-/// The paper's five sizes (Table 2) by name: "0.16B", "0.37B", "0.76B", "1.4B", "7B". Vocabulary 32,000 (Llama 2), latents
-/// of 8 channels in 2 × 2 patches. Throws config_error on another name.
+/// The paper's five sizes (Table 2) by name: "0.16B", "0.37B", "0.76B", "1.4B", "7B". Vocabulary 32,000 (Llama 2),
+/// latents of 8 channels in 2 × 2 patches. Throws config_error on another name.
 template <variant Variant = paper>
 model_config<Variant> paper_config(std::string_view size) {
   struct entry {
     std::string_view name;
     index_t layers, width, heads;
   };
-  constexpr entry table[] = {{"0.16B", 16, 768, 12},  {"0.37B", 24, 1024, 16}, {"0.76B", 24, 1536, 24},
-                             {"1.4B", 24, 2048, 16}, {"7B", 32, 4096, 32}};
+  constexpr entry table[] = {{"0.16B", 16, 768, 12},
+                             {"0.37B", 24, 1024, 16},
+                             {"0.76B", 24, 1536, 24},
+                             {"1.4B", 24, 2048, 16},
+                             {"7B", 32, 4096, 32}};
   for (const entry& e : table)
     if (e.name == size) {
       model_config<Variant> c{.layers = e.layers, .width = e.width, .heads = e.heads, .vocabulary = 32000};

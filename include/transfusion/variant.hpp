@@ -20,28 +20,28 @@ namespace transfusion {
 /// The paper's recipe, one alias a decision. Derive and replace one to get an ablation:
 ///   struct causal_only : tf::paper { using mask = tf::mask::causal; };
 struct paper {
-  using mask = transfusion::mask::intra_image;                    // §3: bidirectional inside an image
-  using codec = transfusion::codec::linear_patch;                 // §3: linear patches
-  using schedule = transfusion::schedule::cosine;                 // §2.2: Nichol & Dhariwal
-  using target = transfusion::target::noise;                      // eq. 3: predict ε
-  using time_sampling = transfusion::time_sampling::uniform;      // eq. 3
-  using weighting = transfusion::weighting::unit;                 // eq. 3: L_simple
-  using solver = transfusion::solver::ddpm;                       // §4.1: 250 of 1000 steps
+  using mask = transfusion::mask::intra_image;                // §3: bidirectional inside an image
+  using codec = transfusion::codec::linear_patch;             // §3: linear patches
+  using schedule = transfusion::schedule::cosine;             // §2.2: Nichol & Dhariwal
+  using target = transfusion::target::noise;                  // eq. 3: predict ε
+  using time_sampling = transfusion::time_sampling::uniform;  // eq. 3
+  using weighting = transfusion::weighting::unit;             // eq. 3: L_simple
+  using solver = transfusion::solver::ddpm;                   // §4.1: 250 of 1000 steps
   using loss = transfusion::loss::weighted_sum<transfusion::loss::next_token, transfusion::loss::denoising>;  // eq. 4
-  using block = transfusion::block::llama;                        // §4.1: Llama
-  using position = transfusion::position::sequential;             // not stated: patches are counted like words
+  using block = transfusion::block::llama;             // §4.1: Llama
+  using position = transfusion::position::sequential;  // not stated: patches are counted like words
 };
 
-/// A struct with one alias a decision, each a model of its family's concept. The codec, the block and the loss terms are
-/// checked against an execution policy where a model is made.
+/// A struct with one alias a decision, each a model of its family's concept. The codec, the block and the loss terms
+/// are checked against an execution policy where a model is made.
 template <class V>
-concept variant = attention_mask<typename V::mask> && noise_schedule<typename V::schedule> &&
-                  prediction_target<typename V::target> && time_sampler<typename V::time_sampling> &&
-                  loss_weighting<typename V::weighting> && diffusion_solver<typename V::solver> &&
-                  position_policy<typename V::position> && requires {
-                    typename V::codec::options;
-                    typename V::block;
-                    { V::loss::terms } -> std::convertible_to<std::size_t>;
-                  };
+concept variant =
+    attention_mask<typename V::mask> && noise_schedule<typename V::schedule> && prediction_target<typename V::target> &&
+    time_sampler<typename V::time_sampling> && loss_weighting<typename V::weighting> &&
+    diffusion_solver<typename V::solver> && position_policy<typename V::position> && requires {
+  typename V::codec::options;
+  typename V::block;
+  { V::loss::terms } -> std::convertible_to<std::size_t>;
+};
 
 }  // namespace transfusion

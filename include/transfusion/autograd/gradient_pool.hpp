@@ -27,7 +27,8 @@ class gradient_pool {
   block* acquire(index_t count) {
     block* best = nullptr;
     for (const auto& b : blocks_)
-      if (b->holders == 0 && b->memory.size() >= count && (!best || b->memory.size() < best->memory.size())) best = b.get();
+      if (b->holders == 0 && b->memory.size() >= count && (!best || b->memory.size() < best->memory.size()))
+        best = b.get();
     if (!best) best = blocks_.emplace_back(new block{buffer<Exec, typename Exec::scalar>(*exec_, count)}).get();
     best->holders = 1;
     return best;

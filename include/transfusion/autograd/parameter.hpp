@@ -47,7 +47,8 @@ struct parameter_record {
 
 }  // namespace detail
 
-/// A trainable array, named like `blocks.3.attention.wq`. A cheap handle into its parameter_set; empty where a layer has none.
+/// A trainable array, named like `blocks.3.attention.wq`. A cheap handle into its parameter_set; empty where a layer
+/// has none.
 template <class Exec>
 class parameter {
  public:
@@ -76,8 +77,8 @@ class parameter {
   detail::parameter_record<Exec>* record_ = nullptr;
 };
 
-/// All parameters of a model: declared by its layers by name, then held in one contiguous block (those that decay first),
-/// with their gradients in a second one. So clip, AdamW, EMA and checkpoints are one pass.
+/// All parameters of a model: declared by its layers by name, then held in one contiguous block (those that decay
+/// first), with their gradients in a second one. So clip, AdamW, EMA and checkpoints are one pass.
 template <class Exec>
 class parameter_set {
  public:
@@ -86,12 +87,14 @@ class parameter_set {
   /// Declares a parameter. Throws config_error on a name used twice or an extent below 1.
   parameter<Exec> declare(std::string name, std::vector<index_t> shape, initial_value start, decay decays = decay::on) {
     for (const auto& r : records_) require<config_error>(r.name != name, "parameter ", name, " is declared twice");
-    for (index_t extent : shape) require<config_error>(extent > 0, "parameter ", name, ": extent ", extent, ", expected > 0");
+    for (index_t extent : shape)
+      require<config_error>(extent > 0, "parameter ", name, ": extent ", extent, ", expected > 0");
     records_.push_back({std::move(name), std::move(shape), start, decays});
     return parameter<Exec>(&records_.back());
   }
 
-  /// Takes the block's memory from the policy and draws the starting values, a pure function of the seed and the order of names.
+  /// Takes the block's memory from the policy and draws the starting values, a pure function of the seed and the order
+  /// of names.
   void allocate(Exec& exec, std::uint64_t seed) {
     exec_ = &exec;
     index_t end = 0;

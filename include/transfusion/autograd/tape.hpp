@@ -54,7 +54,8 @@ class tape {
   using scalar = typename Exec::scalar;
   using variable_type = var<Exec>;
 
-  explicit tape(Exec& exec, recording mode = recording::on) : exec_(&exec), memory_(exec), gradients_(exec), mode_(mode) {}
+  explicit tape(Exec& exec, recording mode = recording::on)
+      : exec_(&exec), memory_(exec), gradients_(exec), mode_(mode) {}
   tape(const tape&) = delete;
   tape& operator=(const tape&) = delete;
 
@@ -67,7 +68,9 @@ class tape {
   var<Exec> constant(view<scalar, 2> value) { return make(value, false); }
 
   /// Step memory for what backward needs.
-  view<scalar, 2> saved(index_t rows, index_t cols) { return {memory_.template take<scalar>(rows * cols).data, rows, cols}; }
+  view<scalar, 2> saved(index_t rows, index_t cols) {
+    return {memory_.template take<scalar>(rows * cols).data, rows, cols};
+  }
   view<scalar, 1> saved(index_t count) { return memory_.template take<scalar>(count); }
 
   /// A copy of host data in the policy's memory, alive until reset.
@@ -89,7 +92,8 @@ class tape {
     outputs_begin_ = node_count_;
     if (!records()) return;
     void* place = host_memory(sizeof(Step), alignof(Step));
-    steps_.push_back({[](void* p, tape& t) { (*static_cast<Step*>(p))(t); }, new (place) Step(step), first, node_count_});
+    steps_.push_back(
+        {[](void* p, tape& t) { (*static_cast<Step*>(p))(t); }, new (place) Step(step), first, node_count_});
   }
 
   /// Runs every recorded step in reverse order. Parameter gradients are added to.
@@ -131,7 +135,8 @@ class tape {
     return {gradient_view(n), true};
   }
 
-  /// Adds the gradient of y to x, which has the same shape. Costs nothing where x has none yet: both then hold one buffer.
+  /// Adds the gradient of y to x, which has the same shape. Costs nothing where x has none yet: both then hold one
+  /// buffer.
   void pass_gradient(var<Exec> y, var<Exec> x) {
     detail::node<Exec>& to = *x.node();
     if (!to.differentiable) return;

@@ -23,10 +23,10 @@ template <class Exec>
 struct image_batch {
   using scalar = typename Exec::scalar;
 
-  view<const scalar, 1> values;            ///< flat [C, H, W] images x_t
-  view<const image_place, 1> places;       ///< [I]
-  view<const scalar, 1> times;             ///< [I], in steps of 1/1000
-  view<const token_t, 1> image_of_patch;   ///< [P]
+  view<const scalar, 1> values;           ///< flat [C, H, W] images x_t
+  view<const image_place, 1> places;      ///< [I]
+  view<const scalar, 1> times;            ///< [I], in steps of 1/1000
+  view<const token_t, 1> image_of_patch;  ///< [P]
 
   index_t patches() const { return image_of_patch.size(); }
 };
@@ -48,7 +48,8 @@ struct no_skip {};
 ///     template <class Exec> struct layer {
 ///       layer(parameter_set<Exec>&, const std::string& name, const options&, index_t width);
 ///       encoded_images<Exec, Skip> encode(tape<Exec>&, const image_batch<Exec>&) const;
-///       var<Exec> decode(tape<Exec>&, var<Exec> hidden, const Skip&, const image_batch<Exec>&) const;   // [1, all values]
+///       var<Exec> decode(tape<Exec>&, var<Exec> hidden, const Skip&, const image_batch<Exec>&) const;   // [1, all
+///       values]
 ///     };
 ///   };
 template <class Codec, class Exec>

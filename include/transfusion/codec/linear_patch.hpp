@@ -19,7 +19,8 @@ enum class time_place {
   before_projection  ///< W (p + e(t)): the wording of the paper's footnote 6
 };
 
-/// The paper's linear codec: one linear layer from a patch to a row, one back, and an embedding of the timestep (§3, fn 6).
+/// The paper's linear codec: one linear layer from a patch to a row, one back, and an embedding of the timestep (§3, fn
+/// 6).
 struct linear_patch {
   struct options {
     index_t channels = 1;
@@ -37,8 +38,9 @@ struct linear_patch {
 
   static patch_grid grid(image_shape shape, const options& o) {
     require_extent("image channels", shape.channels, o.channels);
-    require<shape_error>(shape.height > 0 && shape.width > 0 && shape.height % o.patch == 0 && shape.width % o.patch == 0,
-                         "image of ", shape.height, " x ", shape.width, ": expected multiples of the patch size ", o.patch);
+    require<shape_error>(
+        shape.height > 0 && shape.width > 0 && shape.height % o.patch == 0 && shape.width % o.patch == 0, "image of ",
+        shape.height, " x ", shape.width, ": expected multiples of the patch size ", o.patch);
     return {shape.height / o.patch, shape.width / o.patch};
   }
 

@@ -15,7 +15,8 @@ struct image_shape {
   friend constexpr bool operator==(const image_shape&, const image_shape&) = default;
 };
 
-/// Where one image lies in a batch: its first value in the flat value array, its first row among all patches, its shape.
+/// Where one image lies in a batch: its first value in the flat value array, its first row among all patches, its
+/// shape.
 struct image_place {
   index_t first_value = 0;
   index_t first_patch = 0;

@@ -26,7 +26,8 @@ struct two_key_intervals {
   key_interval second;
 };
 
-/// The lowered mask of a batch, in a policy's memory: [N, I] intervals, I = 1 or 2. Row n sees the union of its intervals.
+/// The lowered mask of a batch, in a policy's memory: [N, I] intervals, I = 1 or 2. Row n sees the union of its
+/// intervals.
 using key_intervals = view<const key_interval, 2>;
 
 }  // namespace transfusion

@@ -11,7 +11,8 @@ namespace transfusion {
 /// What a random number is for. Each stream is independent of the others for the same seed and step.
 enum class stream : std::uint32_t { weights, data_order, timestep, noise, dropout, text_sampling, solver_noise, test };
 
-/// Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3": a pure function of key and counter.
+/// Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3": a pure function of key and
+/// counter.
 struct philox {
   struct block {
     std::uint32_t word[4];
@@ -55,7 +56,8 @@ struct random_key {
   static constexpr double to_uniform(std::uint32_t bits) { return (bits + 0.5) * 0x1p-32; }
 };
 
-/// The four standard normals of block i (Box & Muller 1958), worked out in double so that every policy rounds the same value.
+/// The four standard normals of block i (Box & Muller 1958), worked out in double so that every policy rounds the same
+/// value.
 inline void normal_block(const random_key& key, std::uint64_t i, double out[4]) {
   const philox::block words = key.block(i);
   for (int pair = 0; pair < 2; ++pair) {

@@ -18,19 +18,11 @@ struct view {
   index_t extent[Rank] = {};
 
   constexpr view() = default;
-  constexpr view(T* d, index_t n)
-    requires(Rank == 1)
-      : data(d), extent{n} {}
-  constexpr view(T* d, index_t rows, index_t cols)
-    requires(Rank == 2)
-      : data(d), extent{rows, cols} {}
+  constexpr view(T* d, index_t n) requires(Rank == 1) : data(d), extent{n} {}
+  constexpr view(T* d, index_t rows, index_t cols) requires(Rank == 2) : data(d), extent{rows, cols} {}
 
   constexpr index_t rows() const { return extent[0]; }
-  constexpr index_t cols() const
-    requires(Rank == 2)
-  {
-    return extent[1];
-  }
+  constexpr index_t cols() const requires(Rank == 2) { return extent[1]; }
   constexpr index_t size() const {
     if constexpr (Rank == 1)
       return extent[0];
@@ -39,21 +31,9 @@ struct view {
   }
   constexpr explicit operator bool() const { return data != nullptr; }
 
-  constexpr T* row(index_t r) const
-    requires(Rank == 2)
-  {
-    return data + r * extent[1];
-  }
-  constexpr T& operator[](index_t i) const
-    requires(Rank == 1)
-  {
-    return data[i];
-  }
-  constexpr T& operator()(index_t r, index_t c) const
-    requires(Rank == 2)
-  {
-    return data[r * extent[1] + c];
-  }
+  constexpr T* row(index_t r) const requires(Rank == 2) { return data + r * extent[1]; }
+  constexpr T& operator[](index_t i) const requires(Rank == 1) { return data[i]; }
+  constexpr T& operator()(index_t r, index_t c) const requires(Rank == 2) { return data[r * extent[1] + c]; }
 
   /// Rows [begin, end).
   constexpr view slice(index_t begin, index_t end) const {
@@ -65,9 +45,7 @@ struct view {
   /// The same elements as one row of numbers.
   constexpr view<T, 1> flat() const { return view<T, 1>(data, size()); }
 
-  constexpr operator view<const T, Rank>() const
-    requires(!std::is_const_v<T>)
-  {
+  constexpr operator view<const T, Rank>() const requires(!std::is_const_v<T>) {
     if constexpr (Rank == 1)
       return {data, extent[0]};
     else

@@ -13,10 +13,10 @@ namespace transfusion {
 
 /// Head count, head width and scale of one attention call. Queries [N, H·C]; keys and values [K, G·C] with G | H.
 struct attention_shape {
-  index_t heads = 1;      ///< H
-  index_t kv_heads = 1;   ///< G: each key head serves H/G query heads
-  index_t head_width = 1; ///< C
-  double scale = 1.0;     ///< usually 1/sqrt(C)
+  index_t heads = 1;       ///< H
+  index_t kv_heads = 1;    ///< G: each key head serves H/G query heads
+  index_t head_width = 1;  ///< C
+  double scale = 1.0;      ///< usually 1/sqrt(C)
 };
 
 /// One step of AdamW (Loshchilov & Hutter 2019, algorithm 2), all that the kernel needs to know of it.
@@ -26,9 +26,9 @@ struct adamw_step {
   double beta2 = 0.95;
   double epsilon = 1e-8;
   double weight_decay = 0;
-  double correction1 = 1; ///< 1 - beta1^step
-  double correction2 = 1; ///< 1 - beta2^step
-  double max_norm = 0;    ///< clip the gradient to this global norm; 0: no clip
+  double correction1 = 1;  ///< 1 - beta1^step
+  double correction2 = 1;  ///< 1 - beta2^step
+  double max_norm = 0;     ///< clip the gradient to this global norm; 0: no clip
   double ema_decay = 0;
 };
 
@@ -123,8 +123,10 @@ concept optimiser_operations = requires(E& e, view<T, 1> x, view<const T, 1> cx,
 
 /// What a policy must be able to do. `reference_exec`, `cpu_exec` and `cuda_exec` are the models of it.
 template <class E>
-concept execution_policy = requires { typename E::scalar; } && memory_operations<E> && random_operations<E> &&
-                           dense_operations<E> && norm_operations<E> && attention_operations<E> &&
-                           elementwise_operations<E> && image_operations<E> && loss_operations<E> && optimiser_operations<E>;
+concept execution_policy = requires {
+  typename E::scalar;
+}
+&&memory_operations<E>&& random_operations<E>&& dense_operations<E>&& norm_operations<E>&& attention_operations<E>&&
+    elementwise_operations<E>&& image_operations<E>&& loss_operations<E>&& optimiser_operations<E>;
 
 }  // namespace transfusion

@@ -43,7 +43,8 @@ class buffer {
   index_t count_ = 0;
 };
 
-/// Memory for one step: handed out in order, given back all at once. After the first step of a size it allocates nothing.
+/// Memory for one step: handed out in order, given back all at once. After the first step of a size it allocates
+/// nothing.
 template <class Exec>
 class step_memory {
  public:

@@ -25,14 +25,18 @@ class reference_exec {
 
   void* allocate(std::size_t bytes) {
     ++allocations_;
-    return ::operator new(bytes, std::align_val_t{64});
+    return ::operator new (bytes, std::align_val_t{64});
   }
-  void deallocate(void* p, std::size_t) noexcept { ::operator delete(p, std::align_val_t{64}); }
+  void deallocate(void* p, std::size_t) noexcept { ::operator delete (p, std::align_val_t{64}); }
   /// How many blocks of memory this policy has handed out so far.
   index_t allocations() const { return allocations_; }
 
-  void upload(void* to, const void* from, std::size_t bytes) { if (bytes) std::memcpy(to, from, bytes); }
-  void download(void* to, const void* from, std::size_t bytes) { if (bytes) std::memcpy(to, from, bytes); }
+  void upload(void* to, const void* from, std::size_t bytes) {
+    if (bytes) std::memcpy(to, from, bytes);
+  }
+  void download(void* to, const void* from, std::size_t bytes) {
+    if (bytes) std::memcpy(to, from, bytes);
+  }
   void fill(vector x, double value) {
     for (index_t i = 0; i < x.size(); ++i) x[i] = static_cast<Scalar>(value);
   }
@@ -92,7 +96,8 @@ class reference_exec {
     add(sum, a, b);
     rms_norm(y, inverse_rms, sum, w, epsilon);
   }
-  void rms_norm_backward(sink dx, vector dw, const_matrix dy, const_matrix x, const_vector w, const_vector inverse_rms) {
+  void rms_norm_backward(sink dx, vector dw, const_matrix dy, const_matrix x, const_vector w,
+                         const_vector inverse_rms) {
     for (index_t n = 0; n < x.rows(); ++n) {
       const Scalar r = inverse_rms[n];
       Scalar dot = 0;
@@ -234,16 +239,19 @@ class reference_exec {
     std::vector<bool> replaced(static_cast<std::size_t>(dy.rows()));
     for (index_t i = 0; i < rows.size(); ++i) replaced[static_cast<std::size_t>(rows[i])] = true;
     for (index_t n = 0; dx && n < dy.rows(); ++n)
-      for (index_t d = 0; d < dy.cols(); ++d) put(dx, n, d, replaced[static_cast<std::size_t>(n)] ? Scalar{0} : dy(n, d));
+      for (index_t d = 0; d < dy.cols(); ++d)
+        put(dx, n, d, replaced[static_cast<std::size_t>(n)] ? Scalar{0} : dy(n, d));
     for (index_t i = 0; ds && i < rows.size(); ++i)
       for (index_t d = 0; d < dy.cols(); ++d) put(ds, i, d, dy(rows[i], d));
   }
 
   void patchify(matrix patches, const_vector values, view<const image_place, 1> images, index_t patch) {
-    each_patch_value(images, patch, [&](index_t row, index_t col, index_t value) { patches(row, col) = values[value]; });
+    each_patch_value(images, patch,
+                     [&](index_t row, index_t col, index_t value) { patches(row, col) = values[value]; });
   }
   void unpatchify(vector values, const_matrix patches, view<const image_place, 1> images, index_t patch) {
-    each_patch_value(images, patch, [&](index_t row, index_t col, index_t value) { values[value] = patches(row, col); });
+    each_patch_value(images, patch,
+                     [&](index_t row, index_t col, index_t value) { values[value] = patches(row, col); });
   }
   void mix(vector out, const_vector a, const_vector b, const_matrix coefficients, view<const image_place, 1> images) {
     for (index_t i = 0; i < images.size(); ++i)
@@ -317,8 +325,9 @@ class reference_exec {
       const double m_hat = static_cast<double>(m[i]) / s.correction1, v_hat = static_cast<double>(v[i]) / s.correction2;
       w[i] = static_cast<Scalar>(static_cast<double>(w[i]) * (1 - s.rate * s.weight_decay) -
                                  s.rate * m_hat / (std::sqrt(v_hat) + s.epsilon));
-      if (ema) ema[i] = static_cast<Scalar>(s.ema_decay * static_cast<double>(ema[i]) +
-                                            (1 - s.ema_decay) * static_cast<double>(w[i]));
+      if (ema)
+        ema[i] = static_cast<Scalar>(s.ema_decay * static_cast<double>(ema[i]) +
+                                     (1 - s.ema_decay) * static_cast<double>(w[i]));
     }
   }
 
@@ -335,9 +344,11 @@ class reference_exec {
       if (keys(n, i).contains(j)) return true;
     return false;
   }
-  static Scalar score(const_matrix q, const_matrix k, index_t n, index_t h, index_t j, index_t g, attention_shape shape) {
+  static Scalar score(const_matrix q, const_matrix k, index_t n, index_t h, index_t j, index_t g,
+                      attention_shape shape) {
     Scalar sum = 0;
-    for (index_t c = 0; c < shape.head_width; ++c) sum += q(n, h * shape.head_width + c) * k(j, g * shape.head_width + c);
+    for (index_t c = 0; c < shape.head_width; ++c)
+      sum += q(n, h * shape.head_width + c) * k(j, g * shape.head_width + c);
     return sum * static_cast<Scalar>(shape.scale);
   }
   template <class F>

@@ -54,9 +54,11 @@ class cached_pass {
     auto context = model_->context(tape, keys_, positions_);
     context.caches = cache.layers();
     context.slots = tape.upload(slots_);
-    return model_->forward(tape, {tape.upload(tokens_), tape.upload(patch_rows_),
-                                  {values, tape.upload(places_), Model::upload_times(tape, levels_), tape.upload(patch_image_)},
-                                  context});
+    return model_->forward(
+        tape, {tape.upload(tokens_),
+               tape.upload(patch_rows_),
+               {values, tape.upload(places_), Model::upload_times(tape, levels_), tape.upload(patch_image_)},
+               context});
   }
 
  private:

@@ -24,12 +24,12 @@ struct generation_request {
 /// How to generate (paper §3 "Inference", §4.1).
 struct generation_options {
   text_sampling text{};
-  index_t max_tokens = 64;   ///< text tokens to add to each prompt; 0: images only
-  index_t max_images = 1;    ///< images to add to each prompt; BOI cannot be drawn any more after that
-  image_shape image{};       ///< the size of a generated image
-  int image_steps = 250;     ///< solver steps, respaced over the 1000 of training
-  double guidance = 3;       ///< classifier-free guidance: ε = ε_u + guidance · (ε_c - ε_u); 1: none, and no unguided rows
-  double data_low = -1;      ///< x̂0 is held in [data_low, data_high] at each step: the first one would blow up otherwise
+  index_t max_tokens = 64;  ///< text tokens to add to each prompt; 0: images only
+  index_t max_images = 1;   ///< images to add to each prompt; BOI cannot be drawn any more after that
+  image_shape image{};      ///< the size of a generated image
+  int image_steps = 250;    ///< solver steps, respaced over the 1000 of training
+  double guidance = 3;  ///< classifier-free guidance: ε = ε_u + guidance · (ε_c - ε_u); 1: none, and no unguided rows
+  double data_low = -1;  ///< x̂0 is held in [data_low, data_high] at each step: the first one would blow up otherwise
   double data_high = 1;
 };
 
@@ -43,8 +43,8 @@ struct generated_document {
   finish_reason reason = finish_reason::token_limit;
 };
 
-/// Generates text and images, many prompts at once: text mode → BOI → image mode → EOI → text mode. The prefix of an image is
-/// computed once for all its steps; guided and unguided rows run in one batch.
+/// Generates text and images, many prompts at once: text mode → BOI → image mode → EOI → text mode. The prefix of an
+/// image is computed once for all its steps; guided and unguided rows run in one batch.
 template <class Model>
 class generator {
  public:
@@ -57,8 +57,8 @@ class generator {
     require_valid(options.text);
     require<config_error>(options.max_tokens >= 0, "max_tokens: found ", options.max_tokens, ", expected >= 0");
     require<config_error>(options.max_images >= 0, "max_images: found ", options.max_images, ", expected >= 0");
-    require<config_error>(options.data_low < options.data_high, "data_low: found ", options.data_low, ", expected below ",
-                          options.data_high);
+    require<config_error>(options.data_low < options.data_high, "data_low: found ", options.data_low,
+                          ", expected below ", options.data_high);
     times_ = respaced_times(options.image_steps);
     if (options.max_images > 0) (void)model.grid(options.image);
   }
@@ -67,7 +67,8 @@ class generator {
     return (*this)(requests, [](index_t, index_t, const std::vector<scalar>&) {});
   }
 
-  /// The same, and `watch(request, step, values)` sees each image [C, H, W] before its first step (0) and after every one.
+  /// The same, and `watch(request, step, values)` sees each image [C, H, W] before its first step (0) and after every
+  /// one.
   template <class Watch>
   std::vector<generated_document> operator()(const std::vector<generation_request>& requests, Watch watch) {
     begin(requests);
@@ -216,7 +217,8 @@ class generator {
     std::get<text>(d.segments.back()).tokens.push_back(token);
   }
 
-  void take_logits(const typename Model::outputs& out, const std::vector<token_t>& rows, const std::vector<state*>& states) {
+  void take_logits(const typename Model::outputs& out, const std::vector<token_t>& rows,
+                   const std::vector<state*>& states) {
     if (rows.empty()) return;
     const auto hidden = tape_.saved(static_cast<index_t>(rows.size()), model_->config().width);
     model_->exec().gather_rows(hidden, out.hidden.value(), tape_.upload(rows));
@@ -300,7 +302,8 @@ class generator {
     const auto both = [&](double a, double b) { return coefficients_of(count, a, b); };
 
     const auto guided = prediction.slice(0, half), image = x.slice(0, half);
-    if (guides) e.mix(guided, guided, prediction.slice(half, 2 * half), both(options_.guidance, 1 - options_.guidance), places);
+    if (guides)
+      e.mix(guided, guided, prediction.slice(half, 2 * half), both(options_.guidance, 1 - options_.guidance), places);
     const recovery data = recover_data(now, Model::variant_type::target::of(now.signal, now.noise));
     e.mix(guided, image, guided, both(data.on_x, data.on_y), places);  // the prediction becomes x̂0
     e.clamp(guided, options_.data_low, options_.data_high);
@@ -311,8 +314,8 @@ class generator {
     for (index_t i = 0; i < count; ++i) {
       const state& s = *drawing[static_cast<std::size_t>(i)];
       const auto draw = static_cast<std::uint32_t>(s.images) << 16 | static_cast<std::uint32_t>(k);
-      e.normal(noise.slice(i * options_.image.size(), (i + 1) * options_.image.size()), {s.seed, draw, stream::solver_noise},
-               1.0, 0);
+      e.normal(noise.slice(i * options_.image.size(), (i + 1) * options_.image.size()),
+               {s.seed, draw, stream::solver_noise}, 1.0, 0);
     }
     e.mix(image, image, noise, both(1, step.fresh_noise), places);
   }
@@ -344,7 +347,8 @@ class generator {
       values.insert(values.end(), drawn.begin(), drawn.end());
       pass.add_image(s->guided, s->guided.table.spans().back(), options_.image, Model::clean_level);
       s->guided.table.append_text();
-      rows.push_back(static_cast<token_t>(pass.add_token(s->guided, s->guided.table.rows() - 1, model_->config().markers.eoi)));
+      rows.push_back(
+          static_cast<token_t>(pass.add_token(s->guided, s->guided.table.rows() - 1, model_->config().markers.eoi)));
       going.push_back(s);
     }
     if (!going.empty()) take_logits(pass.run(tape_, *cache_, tape_.upload(values)), rows, going);
@@ -371,7 +375,8 @@ class generator {
   void show(Watch& watch, const std::vector<state*>& drawing, view<scalar, 1> x, index_t step) const {
     for (std::size_t i = 0; i < drawing.size(); ++i) {
       const index_t begin = static_cast<index_t>(i) * options_.image.size();
-      watch(static_cast<index_t>(drawing[i] - states_.data()), step, host_copy(x.slice(begin, begin + options_.image.size())));
+      watch(static_cast<index_t>(drawing[i] - states_.data()), step,
+            host_copy(x.slice(begin, begin + options_.image.size())));
     }
   }
 

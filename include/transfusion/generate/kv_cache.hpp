@@ -8,8 +8,8 @@
 
 namespace transfusion {
 
-/// Keys and values of every layer for a fixed number of slots. Sequences share one cache: each owns a range of slots, and
-/// key intervals say which slots a row may see.
+/// Keys and values of every layer for a fixed number of slots. Sequences share one cache: each owns a range of slots,
+/// and key intervals say which slots a row may see.
 template <class Exec>
 class kv_cache {
  public:

@@ -39,9 +39,11 @@ token_t sample_token(const std::vector<Scalar>& logits, const text_sampling& s, 
   double sum = 0;
   for (token_t t : order) reach.push_back(sum += std::exp((logit(t) - logit(order[0])) / s.temperature));
   const double kept = s.top_p * sum;
-  const std::size_t count = static_cast<std::size_t>(std::lower_bound(reach.begin(), reach.end(), kept) - reach.begin()) + 1;
+  const std::size_t count =
+      static_cast<std::size_t>(std::lower_bound(reach.begin(), reach.end(), kept) - reach.begin()) + 1;
   const std::size_t last = std::min(count, reach.size()) - 1;
-  const auto drawn = std::upper_bound(reach.begin(), reach.begin() + static_cast<std::ptrdiff_t>(last), u * reach[last]);
+  const auto drawn =
+      std::upper_bound(reach.begin(), reach.begin() + static_cast<std::ptrdiff_t>(last), u * reach[last]);
   return order[static_cast<std::size_t>(drawn - reach.begin())];
 }
 

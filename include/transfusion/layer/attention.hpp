@@ -20,10 +20,10 @@ struct layer_cache {
 /// What every attention layer of a forward pass shares. All on the device.
 template <class Exec>
 struct attention_context {
-  key_intervals keys;                               ///< [N, 1 or 2], over the rows of the batch, or over the cache's slots
-  view<const typename Exec::scalar, 2> rotation;    ///< [N, C], from exec.rope_table
-  const layer_cache<Exec>* caches = nullptr;        ///< one a layer, or null: no cache
-  view<const token_t, 1> slots;                     ///< [N]; where the cache keeps each row
+  key_intervals keys;  ///< [N, 1 or 2], over the rows of the batch, or over the cache's slots
+  view<const typename Exec::scalar, 2> rotation;  ///< [N, C], from exec.rope_table
+  const layer_cache<Exec>* caches = nullptr;      ///< one a layer, or null: no cache
+  view<const token_t, 1> slots;                   ///< [N]; where the cache keeps each row
 };
 
 namespace layer {
@@ -34,7 +34,8 @@ struct attention {
   parameter<Exec> wq, wk, wv, wo;
   attention_shape shape;
 
-  attention(parameter_set<Exec>& set, const std::string& name, index_t width, index_t heads, index_t kv_heads, double out_deviation)
+  attention(parameter_set<Exec>& set, const std::string& name, index_t width, index_t heads, index_t kv_heads,
+            double out_deviation)
       : shape{heads, kv_heads, width / heads, 1.0 / std::sqrt(static_cast<double>(width / heads))} {
     const auto start = initial_value::normal(initial_deviation);
     wq = set.declare(name + ".wq", {heads * shape.head_width, width}, start);
@@ -43,7 +44,8 @@ struct attention {
     wo = set.declare(name + ".wo", {width, heads * shape.head_width}, initial_value::normal(out_deviation));
   }
 
-  var<Exec> operator()(tape<Exec>& tape, var<Exec> x, const attention_context<Exec>& context, index_t layer_number) const {
+  var<Exec> operator()(tape<Exec>& tape, var<Exec> x, const attention_context<Exec>& context,
+                       index_t layer_number) const {
     auto q = transfusion::linear(tape, x, wq);
     auto k = transfusion::linear(tape, x, wk);
     auto v = transfusion::linear(tape, x, wv);

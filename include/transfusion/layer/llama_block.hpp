@@ -37,7 +37,8 @@ struct llama {
           feed_forward_norm(set, name + ".feed_forward_norm", s.width, s.norm_epsilon),
           feed_forward(set, name + ".feed_forward", s.width, s.feed_forward, out_deviation(s)) {}
 
-    void operator()(tape<Exec>& tape, residual_stream<Exec>& x, const attention_context<Exec>& context, index_t number) const {
+    void operator()(tape<Exec>& tape, residual_stream<Exec>& x, const attention_context<Exec>& context,
+                    index_t number) const {
       x.branch = attention(tape, attention_norm(tape, x), context, number);
       x.branch = feed_forward(tape, feed_forward_norm(tape, x));
     }

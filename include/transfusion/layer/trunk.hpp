@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "transfusion/layer/norm.hpp"
 #include "transfusion/layer/llama_block.hpp"
+#include "transfusion/layer/norm.hpp"
 
 namespace transfusion::layer {
 

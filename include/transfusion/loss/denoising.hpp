@@ -6,7 +6,8 @@
 
 namespace transfusion::loss {
 
-/// L_DDPM: the mean over an image of (prediction - target)², then the mean over images (paper eq. 3, computed per image).
+/// L_DDPM: the mean over an image of (prediction - target)², then the mean over images (paper eq. 3, computed per
+/// image).
 struct denoising {
   static constexpr std::string_view name = "image";
   static constexpr double default_weight = 5;
@@ -16,7 +17,8 @@ struct denoising {
     using scalar = typename Exec::scalar;
     if (!c.prediction) return {};
     std::vector<scalar> weights;
-    for (double w : c.image_weights) weights.push_back(static_cast<scalar>(weight * w / static_cast<double>(c.all_images)));
+    for (double w : c.image_weights)
+      weights.push_back(static_cast<scalar>(weight * w / static_cast<double>(c.all_images)));
     return {squared_error(c.tape, c.prediction, c.image_targets, c.images, c.tape.upload(weights)), c.all_images};
   }
 };

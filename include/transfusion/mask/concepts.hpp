@@ -14,7 +14,8 @@ namespace transfusion {
 template <class M>
 concept attention_mask = requires(const M& m, index_t q, const span_table& table) {
   { m.keys(q, table) } -> std::same_as<key_interval>;
-} || requires(const M& m, index_t q, const span_table& table) {
+}
+|| requires(const M& m, index_t q, const span_table& table) {
   { m.keys(q, table) } -> std::same_as<two_key_intervals>;
 };
 
@@ -23,11 +24,16 @@ namespace mask {
 /// How many intervals a row of this mask has: 1 or 2.
 template <attention_mask Mask>
 inline constexpr index_t intervals_per_row =
-    std::is_same_v<decltype(std::declval<const Mask&>().keys(index_t{}, std::declval<const span_table&>())), key_interval> ? 1 : 2;
+    std::is_same_v<decltype(std::declval<const Mask&>().keys(index_t{}, std::declval<const span_table&>())),
+                   key_interval>
+        ? 1
+        : 2;
 
-/// Lowers rows [begin, end) of a table to key intervals, `shift` added to each end (where a KV cache holds the document).
+/// Lowers rows [begin, end) of a table to key intervals, `shift` added to each end (where a KV cache holds the
+/// document).
 template <attention_mask Mask>
-void lower(const Mask& m, const span_table& table, index_t begin, index_t end, index_t shift, std::vector<key_interval>& out) {
+void lower(const Mask& m, const span_table& table, index_t begin, index_t end, index_t shift,
+           std::vector<key_interval>& out) {
   const auto put = [&](key_interval k) { out.push_back(key_interval::of(k.begin + shift, k.end + shift)); };
   for (index_t q = begin; q < end; ++q) {
     const auto keys = m.keys(q, table);

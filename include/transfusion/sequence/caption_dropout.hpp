@@ -9,8 +9,8 @@
 
 namespace transfusion {
 
-/// What an image looks like to the unguided branch of classifier-free guidance: a document that holds it alone, BOS BOI in
-/// front, and nothing to learn after EOI. Sampling starts its unguided rows from the same document.
+/// What an image looks like to the unguided branch of classifier-free guidance: a document that holds it alone, BOS BOI
+/// in front, and nothing to learn after EOI. Sampling starts its unguided rows from the same document.
 inline document without_context(image im) {
   document bare;
   bare.segments.emplace_back(std::move(im));
@@ -18,8 +18,8 @@ inline document without_context(image im) {
   return bare;
 }
 
-/// Drops the captions of each caption-first document with this probability (Ho & Salimans 2022): each of its images becomes
-/// a document of its own. Documents that begin with an image, or have none, stay as they are.
+/// Drops the captions of each caption-first document with this probability (Ho & Salimans 2022): each of its images
+/// becomes a document of its own. Documents that begin with an image, or have none, stay as they are.
 inline void drop_captions(std::vector<document>& documents, double probability, random_key key) {
   if (probability <= 0) return;
   const std::size_t count = documents.size();

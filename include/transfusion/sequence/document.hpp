@@ -26,7 +26,8 @@ using segment = std::variant<text, image>;
 /// Text and images in the order in which they are read. Markers (BOS, BOI, EOI, EOS) are put in by the packing.
 struct document {
   std::vector<segment> segments;
-  /// The document stops after its last segment without EOS, and nothing is learnt there: a prompt, or a dropped caption.
+  /// The document stops after its last segment without EOS, and nothing is learnt there: a prompt, or a dropped
+  /// caption.
   bool open_ended = false;
 
   document() = default;

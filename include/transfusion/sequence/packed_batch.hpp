@@ -12,13 +12,13 @@ namespace transfusion {
 /// Documents laid end to end on one token axis, without padding, on the host.
 struct packed_batch {
   span_table table;
-  std::vector<token_t> tokens;      ///< [N]; `ignored` on patch rows
-  std::vector<token_t> targets;     ///< [N]; what the row predicts, or `ignored` (paper.md §1.6, see docs/paper.md)
-  std::vector<token_t> patch_rows;  ///< [P]; where the patches stand on the token axis
-  std::vector<token_t> patch_image; ///< [P]; the image of each patch
-  std::vector<image_place> images;  ///< [I]
-  std::vector<float> values;        ///< all images, clean, flat
-  std::vector<token_t> text_rows;   ///< rows with a target, in rising order
+  std::vector<token_t> tokens;       ///< [N]; `ignored` on patch rows
+  std::vector<token_t> targets;      ///< [N]; what the row predicts, or `ignored` (paper.md §1.6, see docs/paper.md)
+  std::vector<token_t> patch_rows;   ///< [P]; where the patches stand on the token axis
+  std::vector<token_t> patch_image;  ///< [P]; the image of each patch
+  std::vector<image_place> images;   ///< [I]
+  std::vector<float> values;         ///< all images, clean, flat
+  std::vector<token_t> text_rows;    ///< rows with a target, in rising order
 
   index_t rows() const { return static_cast<index_t>(tokens.size()); }
   index_t patches() const { return static_cast<index_t>(patch_rows.size()); }
@@ -63,7 +63,8 @@ class packer {
     text_seen_ = text_seen_ || !t.tokens.empty();
   }
 
-  /// A token is the target of the row before it, unless that row is a patch or belongs to another document. EOI is no target.
+  /// A token is the target of the row before it, unless that row is a patch or belongs to another document. EOI is no
+  /// target.
   void put_token(token_t token) {
     const index_t row = batch_.rows();
     batch_.table.append_text();
@@ -74,7 +75,8 @@ class packer {
   }
 
   void put_image(const image& im) {
-    require_extent("image: number of values against its shape", static_cast<index_t>(im.values.size()), im.shape.size());
+    require_extent("image: number of values against its shape", static_cast<index_t>(im.values.size()),
+                   im.shape.size());
     const auto grid = grid_(im.shape);
     put_token(markers_.boi);  // its own target stays `ignored`: the next row is a patch
     batch_.images.push_back({static_cast<index_t>(batch_.values.size()), batch_.patches(), im.shape});
@@ -98,9 +100,9 @@ class packer {
 
 }  // namespace detail
 
-/// Packs documents into one batch: BOS, the segments with BOI … EOI around each image, EOS. Next-token targets follow the
-/// paper (§3): no loss on a BOI input, none on patches, EOI never predicted. Throws shape_error on a document whose image
-/// does not fit its shape or the grid, or on a negative token.
+/// Packs documents into one batch: BOS, the segments with BOI … EOI around each image, EOS. Next-token targets follow
+/// the paper (§3): no loss on a BOI input, none on patches, EOI never predicted. Throws shape_error on a document whose
+/// image does not fit its shape or the grid, or on a negative token.
 template <class Grid>
 packed_batch pack(const std::vector<document>& documents, marker_tokens markers, Grid grid) {
   detail::packer<Grid> packer(markers, grid);

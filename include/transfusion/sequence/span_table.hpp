@@ -13,14 +13,15 @@ struct span {
   index_t begin = 0;
   index_t end = 0;
   index_t document = 0;
-  index_t image = 0;     ///< its number among all images of the batch
-  index_t rows = 0;      ///< its grid of patches
+  index_t image = 0;  ///< its number among all images of the batch
+  index_t rows = 0;   ///< its grid of patches
   index_t cols = 0;
-  bool leads = false;    ///< no text stands before it in its document ("image first")
+  bool leads = false;  ///< no text stands before it in its document ("image first")
 };
 
 /// Where each document and each image lies on one packed token axis. Masks, positions, codecs, losses and decoding read
-/// this and nothing else; a prompt that grows while it is generated is the same table, appended to. All answers are O(1).
+/// this and nothing else; a prompt that grows while it is generated is the same table, appended to. All answers are
+/// O(1).
 class span_table {
  public:
   void begin_document() { document_begins_.push_back(rows()); }

@@ -27,7 +27,11 @@ class adamw {
   using scalar = typename Exec::scalar;
 
   adamw(Exec& exec, parameter_set<Exec>& set, adamw_options options)
-      : exec_(&exec), set_(&set), options_(options), first_(exec, set.values().size()), second_(exec, set.values().size()),
+      : exec_(&exec),
+        set_(&set),
+        options_(options),
+        first_(exec, set.values().size()),
+        second_(exec, set.values().size()),
         norm_(exec, 1) {
     exec.fill(first_.all(), 0);
     exec.fill(second_.all(), 0);
@@ -49,8 +53,14 @@ class adamw {
   /// Applies the gradient, whose norm gradient_norm() has just measured, as step `step` (from 0), and zeroes it.
   void step(index_t step, double rate) {
     const double steps = static_cast<double>(step + 1);
-    adamw_step s{rate, options_.beta1, options_.beta2, options_.epsilon, options_.weight_decay,
-                 1 - std::pow(options_.beta1, steps), 1 - std::pow(options_.beta2, steps), options_.max_norm,
+    adamw_step s{rate,
+                 options_.beta1,
+                 options_.beta2,
+                 options_.epsilon,
+                 options_.weight_decay,
+                 1 - std::pow(options_.beta1, steps),
+                 1 - std::pow(options_.beta2, steps),
+                 options_.max_norm,
                  std::fmin(options_.ema_decay, (1 + steps) / (10 + steps))};
     update(0, set_->decayed(), s);
     s.weight_decay = 0;
@@ -77,7 +87,8 @@ class adamw {
   buffer<Exec, scalar> first_, second_, average_, norm_;
 };
 
-/// While it lives, a model computes with its averaged weights; then the trained ones come back. Nothing happens without EMA.
+/// While it lives, a model computes with its averaged weights; then the trained ones come back. Nothing happens without
+/// EMA.
 template <class Exec>
 class averaged_weights {
  public:

@@ -52,7 +52,8 @@ Integer metadata_number(const safetensors_file& file, const char* key) {
 
 /// How far the run had come that wrote a checkpoint.
 inline training_state stored_training_state(const safetensors_file& file) {
-  return {detail::metadata_number<index_t>(file, detail::step_key), detail::metadata_number<std::uint64_t>(file, detail::seed_key)};
+  return {detail::metadata_number<index_t>(file, detail::step_key),
+          detail::metadata_number<std::uint64_t>(file, detail::seed_key)};
 }
 
 /// Writes everything a run needs to go on: weights, both moments, the average if there is one, step and seed. Atomic: a

@@ -11,14 +11,20 @@
 
 namespace transfusion {
 
-/// A progress line on standard error: a bar that redraws itself on a terminal, otherwise a plain line every few seconds.
+/// A progress line on standard error: a bar that redraws itself on a terminal, otherwise a plain line every few
+/// seconds.
 class progress {
  public:
   using clock = std::chrono::steady_clock;
 
   /// `first`: what is done already (a resumed run). `quiet` prints nothing.
   progress(std::string title, index_t total, index_t first = 0, bool quiet = false)
-      : title_(std::move(title)), total_(total), first_(first), done_(first), quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
+      : title_(std::move(title)),
+        total_(total),
+        first_(first),
+        done_(first),
+        quiet_(quiet),
+        terminal_(isatty(STDERR_FILENO) != 0) {}
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
   ~progress() {
@@ -51,7 +57,8 @@ class progress {
       std::string bar(static_cast<std::size_t>(filled), '#');
       bar.resize(width, '.');
       std::fprintf(stderr, "\r%s [%s] %3.0f%%  %lld/%lld  %s  left %s\033[K", title_.c_str(), bar.c_str(), 100 * part,
-                   static_cast<long long>(done_), static_cast<long long>(total_), details.c_str(), clock_text(left).c_str());
+                   static_cast<long long>(done_), static_cast<long long>(total_), details.c_str(),
+                   clock_text(left).c_str());
     } else {
       std::fprintf(stderr, "%s %lld/%lld  %s  left %s\n", title_.c_str(), static_cast<long long>(done_),
                    static_cast<long long>(total_), details.c_str(), clock_text(left).c_str());

@@ -26,13 +26,13 @@ struct train_options {
   double last_rate = 1.5e-5;
   index_t warmup = 4000;
   adamw_options optimiser{};
-  index_t micro_batches = 1;        ///< a step's documents are cut into this many passes (gradient accumulation)
-  double caption_dropout = 0.1;     ///< share of caption-first documents that lose their captions, for guidance
+  index_t micro_batches = 1;     ///< a step's documents are cut into this many passes (gradient accumulation)
+  double caption_dropout = 0.1;  ///< share of caption-first documents that lose their captions, for guidance
   std::uint64_t seed = 0;
-  std::string log_path{};           ///< CSV, one line a step; empty: none
-  std::string checkpoint_path{};    ///< safetensors; empty: none
-  index_t checkpoint_every = 0;     ///< steps; 0: at the end only
-  bool quiet = false;               ///< no progress bar
+  std::string log_path{};         ///< CSV, one line a step; empty: none
+  std::string checkpoint_path{};  ///< safetensors; empty: none
+  index_t checkpoint_every = 0;   ///< steps; 0: at the end only
+  bool quiet = false;             ///< no progress bar
 };
 
 /// What one optimiser step did.
@@ -43,7 +43,7 @@ struct step_report {
   double total = 0;                    ///< weighted
   double gradient_norm = 0;            ///< before the clip
   double rate = 0;
-  index_t tokens = 0;                  ///< packed rows, text and patches
+  index_t tokens = 0;  ///< packed rows, text and patches
 };
 
 /// Trains a model: packs documents, accumulates gradients, clips, applies AdamW, averages, logs, saves.
@@ -55,15 +55,19 @@ class trainer {
   using report = step_report<Model::loss_type::terms>;
 
   trainer(Model& model, train_options options)
-      : model_(&model), options_(std::move(options)), optimiser_(model.exec(), model.parameters(), options_.optimiser),
-        rate_{options_.peak_rate, options_.last_rate, options_.warmup, options_.steps}, tape_(model.exec()) {
+      : model_(&model),
+        options_(std::move(options)),
+        optimiser_(model.exec(), model.parameters(), options_.optimiser),
+        rate_{options_.peak_rate, options_.last_rate, options_.warmup, options_.steps},
+        tape_(model.exec()) {
     require<config_error>(options_.steps > 0, "steps: found ", options_.steps, ", expected > 0");
-    require<config_error>(options_.micro_batches > 0, "micro_batches: found ", options_.micro_batches, ", expected > 0");
+    require<config_error>(options_.micro_batches > 0, "micro_batches: found ", options_.micro_batches,
+                          ", expected > 0");
     require<config_error>(options_.warmup >= 0, "warmup: found ", options_.warmup, ", expected >= 0");
   }
 
-  /// Runs the steps that are left. `documents_of(step)` gives the documents of a step, as a pure function of its number.
-  /// Throws numeric_error, before any weight changes, when a loss or gradient is not finite.
+  /// Runs the steps that are left. `documents_of(step)` gives the documents of a step, as a pure function of its
+  /// number. Throws numeric_error, before any weight changes, when a loss or gradient is not finite.
   template <class Source>
   void run(Source&& documents_of) {
     training_log log(options_.log_path, column_names(), next_step_);
@@ -148,17 +152,20 @@ class trainer {
 
   void require_finite(const report& r) {
     for (std::size_t i = 0; i < terms; ++i)
-      require<numeric_error>(std::isfinite(r.losses[i]), "step ", r.step, ": the ", Model::loss_type::names[i], " loss is ",
-                             r.losses[i], culprit());
-    require<numeric_error>(std::isfinite(r.gradient_norm), "step ", r.step, ": the gradient's norm is ", r.gradient_norm, culprit());
+      require<numeric_error>(std::isfinite(r.losses[i]), "step ", r.step, ": the ", Model::loss_type::names[i],
+                             " loss is ", r.losses[i], culprit());
+    require<numeric_error>(std::isfinite(r.gradient_norm), "step ", r.step, ": the gradient's norm is ",
+                           r.gradient_norm, culprit());
   }
   /// Names the first tensor that is not finite.
   std::string culprit() {
     std::string name;
     model_->parameters().each([&](parameter<exec_type> p) {
       if (!name.empty()) return;
-      if (!all_finite(p.flat_value())) name = "; first in the weights of " + p.name();
-      else if (!all_finite(p.flat_gradient())) name = "; first in the gradient of " + p.name();
+      if (!all_finite(p.flat_value()))
+        name = "; first in the weights of " + p.name();
+      else if (!all_finite(p.flat_gradient()))
+        name = "; first in the gradient of " + p.name();
     });
     return name;
   }

@@ -9,7 +9,8 @@ namespace transfusion {
 /// o = softmax(scale · q kᵀ) v over the keys that each row may see (paper §3, "Transfusion Attention").
 /// q, o: [N, H·C]; k, v: [K, G·C]; keys: [N, 1 or 2] intervals of [0, K). A row that sees nothing gives 0.
 template <class Exec>
-var<Exec> attention(tape<Exec>& tape, var<Exec> q, var<Exec> k, var<Exec> v, key_intervals keys, attention_shape shape) {
+var<Exec> attention(tape<Exec>& tape, var<Exec> q, var<Exec> k, var<Exec> v, key_intervals keys,
+                    attention_shape shape) {
   require_extent("attention: width of the queries", q.cols(), shape.heads * shape.head_width);
   require_extent("attention: width of the keys", k.cols(), shape.kv_heads * shape.head_width);
   require_extent("attention: rows of the key intervals", keys.rows(), q.rows());

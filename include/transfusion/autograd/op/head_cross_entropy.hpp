@@ -13,9 +13,9 @@ struct token_losses {
   view<typename Exec::scalar, 1> log_z;          ///< log of the softmax denominator
 };
 
-/// Σ weights[n] · (-log softmax(w x[n])[targets[n]] + z_weight · log² Z[n]) in chunks of rows: the logits never stand whole
-/// in memory. A root: on a recording tape the gradients of x and w are worked out in the same pass.
-/// x: [N, D]; w: [V, D]; targets, weights: [N] on the device.
+/// Σ weights[n] · (-log softmax(w x[n])[targets[n]] + z_weight · log² Z[n]) in chunks of rows: the logits never stand
+/// whole in memory. A root: on a recording tape the gradients of x and w are worked out in the same pass. x: [N, D]; w:
+/// [V, D]; targets, weights: [N] on the device.
 template <class Exec>
 token_losses<Exec> head_cross_entropy(tape<Exec>& tape, var<Exec> x, parameter<Exec> w, view<const token_t, 1> targets,
                                       view<const typename Exec::scalar, 1> weights, double z_weight = 0) {
@@ -27,7 +27,8 @@ token_losses<Exec> head_cross_entropy(tape<Exec>& tape, var<Exec> x, parameter<E
   const bool beside = sink.add || (!sink && tape.records());
   const auto dx = beside ? tape.saved(x.rows(), x.cols()) : sink.into;
   const auto dw = tape.records() ? w.gradient() : view<typename Exec::scalar, 2>{};
-  tape.exec().cross_entropy(losses.cross_entropy, losses.log_z, dx, dw, x.value(), w.value(), targets, weights, z_weight);
+  tape.exec().cross_entropy(losses.cross_entropy, losses.log_z, dx, dw, x.value(), w.value(), targets, weights,
+                            z_weight);
   if (sink.add) tape.exec().accumulate(sink, dx);
   return losses;
 }

@@ -36,7 +36,8 @@ added_and_normed<Exec> add_rms_norm(tape<Exec>& tape, var<Exec> a, var<Exec> b, 
   tape.exec().add_rms_norm(sum.value(), normed.value(), inverse_rms, a.value(), b.value(), w.flat_value(), epsilon);
   tape.on_backward([=](auto& t) {
     if (t.has_gradient(normed))
-      t.exec().rms_norm_backward(t.sink(sum), w.flat_gradient(), t.gradient(normed), sum.value(), w.flat_value(), inverse_rms);
+      t.exec().rms_norm_backward(t.sink(sum), w.flat_gradient(), t.gradient(normed), sum.value(), w.flat_value(),
+                                 inverse_rms);
     t.pass_gradient(sum, a);
     t.pass_gradient(sum, b);
   });

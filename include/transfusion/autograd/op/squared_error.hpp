@@ -6,8 +6,9 @@
 
 namespace transfusion {
 
-/// Σ weights[i] · mean over image i of (prediction - target)² (paper eq. 3, one mean an image). A root: on a recording tape
-/// it starts the gradient of the prediction. prediction, target: [all values]; result: the unweighted mean of each image.
+/// Σ weights[i] · mean over image i of (prediction - target)² (paper eq. 3, one mean an image). A root: on a recording
+/// tape it starts the gradient of the prediction. prediction, target: [all values]; result: the unweighted mean of each
+/// image.
 template <class Exec>
 view<typename Exec::scalar, 1> squared_error(tape<Exec>& tape, var<Exec> prediction,
                                              view<const typename Exec::scalar, 1> target,

@@ -11,7 +11,8 @@ var<Exec> swiglu(tape<Exec>& tape, var<Exec> gate, var<Exec> up) {
   auto y = tape.variable(gate.rows(), gate.cols());
   tape.exec().swiglu(y.value(), gate.value(), up.value());
   tape.on_backward([=](auto& t) {
-    const auto dgate = t.sink(gate), dup = t.sink(up);  // in the order in which they are written: both may be one variable
+    const auto dgate = t.sink(gate),
+               dup = t.sink(up);  // in the order in which they are written: both may be one variable
     t.exec().swiglu_backward(dgate, dup, t.gradient(y), gate.value(), up.value());
   });
   return y;

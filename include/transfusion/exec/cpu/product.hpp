@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "transfusion/core/types.hpp"
-#include "transfusion/exec/cpu/eigen.hpp"
+#include "transfusion/exec/cpu/tile_product.hpp"
 
 #ifndef TRANSFUSION_USE_BLAS
 #define TRANSFUSION_USE_BLAS 0
@@ -31,11 +31,12 @@ struct factor {
   bool transposed = false;
 };
 
-/// The largest packed panels of one product, in elements of depth and of rows or columns.
-inline constexpr index_t packed_depth = 768;
-inline constexpr index_t packed_extent = 512;
-/// Elements of packing memory that each thread needs for `gemm`.
-inline constexpr index_t packing_elements = 2 * packed_depth * packed_extent;
+/// Extents of one packed block: its panels of b stay in the first cache, the whole of it in the second.
+inline constexpr index_t packed_depth = 128;
+inline constexpr index_t packed_rows = 264;  // a multiple of the register tile's rows
+inline constexpr index_t packed_cols = 512;
+/// Elements of packing memory that each thread needs for `product`.
+inline constexpr index_t packing_elements = packed_depth * (packed_rows + packed_cols) + 64;
 
 /// One product runs on one thread: the policy cuts the work itself. Called once by the constructor.
 inline void single_threaded_blas() {
@@ -57,69 +58,111 @@ inline void blas_gemm(const char* ta, const char* tb, const int* m, const int* n
   dgemm_(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-/// c += alpha a b on one thread; c [m, n] row-major, depth k.
+/// c = a b, or c += a b, on one thread; c [m, n] row-major, depth k.
 template <class Scalar>
-void add_product(index_t m, index_t n, index_t k, Scalar alpha, factor<Scalar> a, factor<Scalar> b, Scalar* c,
-                 index_t c_stride, Scalar*) {
+void product(index_t m, index_t n, index_t k, factor<Scalar> a, factor<Scalar> b, bool add, Scalar* c, index_t c_stride,
+             Scalar*) {
+  if (m == 0 || n == 0) return;
   // BLAS is column-major: it sees the transposes, and works out c^T = b^T a^T.
   const int rows = static_cast<int>(n), cols = static_cast<int>(m), depth = static_cast<int>(k);
   const int lda = static_cast<int>(a.stride), ldb = static_cast<int>(b.stride), ldc = static_cast<int>(c_stride);
-  const Scalar one = 1;
-  blas_gemm(b.transposed ? "T" : "N", a.transposed ? "T" : "N", &rows, &cols, &depth, &alpha, b.data, &ldb, a.data,
-            &lda, &one, c, &ldc);
+  const Scalar one = 1, keep = add ? Scalar{1} : Scalar{0};
+  blas_gemm(b.transposed ? "T" : "N", a.transposed ? "T" : "N", &rows, &cols, &depth, &one, b.data, &ldb, a.data, &lda,
+            &keep, c, &ldc);
 }
 
 #else
 
-/// Eigen's cache blocking over packing memory of ours, so that a product allocates nothing.
+/// Panels of b, [panel][depth][panel columns], the last panel zero up to a whole register.
 template <class Scalar>
-struct packed_blocking : Eigen::internal::level3_blocking<Scalar, Scalar> {
-  packed_blocking(Eigen::Index rows, Eigen::Index cols, Eigen::Index depth, Scalar* packing) {
-    Eigen::Index kc = depth, mc = rows, nc = cols;
-    Eigen::internal::computeProductBlockingSizes<Scalar, Scalar>(kc, mc, nc, Eigen::Index{1});
-    this->m_kc = std::min<Eigen::Index>(kc, packed_depth);
-    this->m_mc = std::min<Eigen::Index>(mc, packed_extent);
-    this->m_nc = std::min<Eigen::Index>(nc, packed_extent);
-    this->m_blockA = packing;
-    this->m_blockB = packing + packed_depth * packed_extent;
+void pack_panels(index_t depth, index_t cols, factor<Scalar> b, Scalar* to) {
+  constexpr index_t across = tile_lanes<Scalar> * lane_count<Scalar>;
+  for (index_t j = 0; j < cols; j += across) {
+    const index_t some = std::min(across, cols - j), stride = padded<Scalar>(some);
+    if (b.transposed)
+      transpose(some, depth, b.data + j * b.stride, b.stride, to, stride);
+    else
+      for (index_t k = 0; k < depth; ++k) {
+        const Scalar* from = b.data + k * b.stride + j;
+        Scalar* row = to + k * stride;
+        if (some == across)
+          for (index_t i = 0; i < across; i += lane_count<Scalar>) store(row + i, load(from + i));
+        else
+          std::fill(std::copy_n(from, some, row), row + stride, Scalar{0});
+      }
+    to += stride * depth;
   }
-};
-
-template <int LeftOrder, int RightOrder, class Scalar>
-void eigen_product(index_t rows, index_t cols, index_t depth, Scalar alpha, const Scalar* left, index_t left_stride,
-                   const Scalar* right, index_t right_stride, Scalar* c, index_t c_stride, Scalar* packing) {
-  packed_blocking<Scalar> blocking(rows, cols, depth, packing);
-  // The sequential kernel itself: Eigen's threads and temporaries stay out of it.
-  Eigen::internal::general_matrix_matrix_product<Eigen::Index, Scalar, LeftOrder, false, Scalar, RightOrder, false,
-                                                 Eigen::ColMajor, 1>::run(rows, cols, depth, left, left_stride, right,
-                                                                          right_stride, c, 1, c_stride, alpha, blocking,
-                                                                          nullptr);
 }
 
-/// c += alpha a b on one thread; c [m, n] row-major, depth k. `packing`: this thread's `packing_elements`.
+/// Groups of six rows of a transposed a, [group][depth][6].
 template <class Scalar>
-void add_product(index_t m, index_t n, index_t k, Scalar alpha, factor<Scalar> a, factor<Scalar> b, Scalar* c,
-                 index_t c_stride, Scalar* packing) {
-  if (m == 0 || n == 0 || k == 0) return;
-  constexpr int col = Eigen::ColMajor, row = Eigen::RowMajor;
-  // The kernel is column-major: it sees the transposes, and works out c^T = b^T a^T.
-  const auto run = [&](auto product) {
-    product(n, m, k, alpha, b.data, b.stride, a.data, a.stride, c, c_stride, packing);
-  };
-  if (b.transposed)
-    a.transposed ? run(eigen_product<row, row, Scalar>) : run(eigen_product<row, col, Scalar>);
-  else
-    a.transposed ? run(eigen_product<col, row, Scalar>) : run(eigen_product<col, col, Scalar>);
+void pack_groups(index_t depth, index_t rows, const Scalar* a, index_t stride, Scalar* to) {
+  for (index_t r = 0; r < rows; r += tile_rows, to += tile_rows * depth) {
+    const index_t some = std::min(tile_rows, rows - r);
+    if (some == tile_rows)
+      for (index_t k = 0; k < depth; ++k) std::copy_n(a + k * stride + r, tile_rows, to + k * tile_rows);
+    else
+      for (index_t k = 0; k < depth; ++k) std::copy_n(a + k * stride + r, some, to + k * tile_rows);
+  }
 }
 
-#endif
+/// One packed block: all rows against one panel after the other, the panel in the first cache.
+template <class Scalar>
+void block_product(index_t rows, index_t cols, index_t depth, factor<Scalar> a, const Scalar* panel, bool add, Scalar* c,
+                   index_t c_stride) {
+  constexpr index_t across = tile_lanes<Scalar> * lane_count<Scalar>;
+  for (index_t j = 0; j < cols; j += across) {
+    const index_t some = std::min(across, cols - j), stride = padded<Scalar>(some);
+    for (index_t r = 0; r < rows; r += tile_rows) {
+      const index_t count = std::min(tile_rows, rows - r);
+      const Scalar* group = a.data + r * (a.transposed ? depth : a.stride);
+      const auto run = [&](Scalar* to, index_t to_stride, bool add_to) {
+        if (a.transposed)
+          tile_product<true>(count, stride, depth, group, tile_rows, panel, stride, to, to_stride, add_to);
+        else
+          tile_product<false>(count, stride, depth, group, a.stride, panel, stride, to, to_stride, add_to);
+      };
+      if (some == stride) {
+        run(c + r * c_stride + j, c_stride, add);
+        continue;
+      }
+      // The last columns do not fill a register: they go through memory of their own.
+      Scalar edge[tile_rows * across];
+      run(edge, across, false);
+      for (index_t i = 0; i < count; ++i)
+        for (index_t e = 0; e < some; ++e) {
+          Scalar& to = c[(r + i) * c_stride + j + e];
+          to = add ? to + edge[i * across + e] : edge[i * across + e];
+        }
+    }
+    panel += stride * depth;
+  }
+}
 
-/// c = a b (or c += a b), as `add_product`.
+/// c = a b, or c += a b, on one thread; c [m, n] row-major, depth k. `packing`: this thread's `packing_elements`.
+/// Every element is added up in rising k, so its bits do not depend on m, n or its place.
 template <class Scalar>
 void product(index_t m, index_t n, index_t k, factor<Scalar> a, factor<Scalar> b, bool add, Scalar* c, index_t c_stride,
              Scalar* packing) {
-  for (index_t r = 0; !add && r < m; ++r) std::fill_n(c + r * c_stride, n, Scalar{0});
-  add_product(m, n, k, Scalar{1}, a, b, c, c_stride, packing);
+  for (index_t r = 0; k == 0 && !add && r < m; ++r) std::fill_n(c + r * c_stride, n, Scalar{0});
+  Scalar* groups = packing + packed_depth * packed_cols;
+  for (index_t j = 0; j < n; j += packed_cols)
+    for (index_t d = 0; d < k; d += packed_depth) {
+      const index_t cols = std::min(packed_cols, n - j), depth = std::min(packed_depth, k - d);
+      const Scalar* right = b.data + (b.transposed ? j * b.stride + d : d * b.stride + j);
+      pack_panels<Scalar>(depth, cols, {right, b.stride, b.transposed}, packing);
+      for (index_t r = 0; r < m; r += packed_rows) {
+        const index_t rows = std::min(packed_rows, m - r);
+        factor<Scalar> left{a.data + (a.transposed ? d * a.stride + r : r * a.stride + d), a.stride, a.transposed};
+        if (a.transposed) {
+          pack_groups(depth, rows, left.data, a.stride, groups);
+          left.data = groups;
+        }
+        block_product(rows, cols, depth, left, packing, add || d > 0, c + r * c_stride + j, c_stride);
+      }
+    }
 }
+
+#endif
 
 }  // namespace transfusion::detail

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "demo/support/evaluation.hpp"
+
+#include <algorithm>
+
+#include "transfusion/metric/frechet.hpp"
+#include "transfusion/metric/likelihood.hpp"
+
+namespace fashion {
+
+namespace {
+
+constexpr index_t chunk = 320;  // pictures at a time: bounds the memory of the cache
+
+std::vector<tf::document> ranked_documents(const data& d, index_t begin, index_t end) {
+  std::vector<tf::document> documents;
+  for (index_t i = begin; i < end; ++i)
+    for (index_t label = 0; label < classes; ++label) documents.push_back({d.picture(d.test(), i), d.words(label)});
+  return documents;
+}
+
+void add_features(tf::frechet_statistics& statistics, const judge::opinion& opinion) {
+  for (const auto& f : opinion.features) statistics.add(tf::view<const double, 1>(f.data(), judge::features));
+}
+
+}  // namespace
+
+std::vector<std::string> greedy_captions(model& m, const std::vector<tf::image>& pictures) {
+  const auto words = vocabulary();
+  tf::generator<model> generate(m, {.max_tokens = 8, .max_images = 0});
+  std::vector<std::string> captions;
+  for (std::size_t begin = 0; begin < pictures.size(); begin += chunk) {
+    std::vector<tf::generation_request> requests;
+    for (std::size_t i = begin; i < std::min(begin + chunk, pictures.size()); ++i)
+      requests.push_back({.prompt = {pictures[i]}});
+    for (const auto& result : generate(requests)) {
+      const auto* said = std::get_if<tf::text>(&result.content.segments.back());
+      captions.push_back(said ? words.decode(said->tokens) : std::string());
+    }
+  }
+  return captions;
+}
+
+caption_accuracy measure_captions(model& m, const data& d, index_t pictures) {
+  caption_accuracy result{.pictures = std::min(pictures, d.test().count)};
+  std::vector<tf::image> shown;
+  for (index_t i = 0; i < result.pictures; ++i) shown.push_back(d.picture(d.test(), i));
+  const auto captions = greedy_captions(m, shown);
+  index_t greedy = 0, ranked = 0;
+  for (index_t begin = 0; begin < result.pictures; begin += chunk) {
+    const index_t end = std::min(begin + chunk, result.pictures);
+    const auto likelihoods = tf::text_log_likelihood(m, ranked_documents(d, begin, end));
+    for (index_t i = begin; i < end; ++i) {
+      const auto first = likelihoods.begin() + (i - begin) * classes;
+      ranked += std::max_element(first, first + classes) - first == d.test().label(i);
+      greedy += captions[static_cast<std::size_t>(i)] == caption(d.test().label(i));
+    }
+  }
+  result.greedy = static_cast<double>(greedy) / static_cast<double>(result.pictures);
+  result.ranked = static_cast<double>(ranked) / static_cast<double>(result.pictures);
+  return result;
+}
+
+std::vector<tf::image> draw_classes(model& m, const data& d, index_t each, const drawing& how) {
+  tf::generator<model> generate(
+      m, {.max_tokens = 0, .image = picture_shape, .image_steps = how.steps, .guidance = how.guidance});
+  tf::progress bar("draw", classes * each);
+  std::vector<tf::image> drawn;
+  std::vector<tf::generation_request> requests;
+  const auto flush = [&] {
+    for (auto& result : generate(requests))
+      drawn.push_back(std::get<tf::image>(std::move(result.content.segments.back())));
+    requests.clear();
+    bar.update(static_cast<index_t>(drawn.size()), "");
+  };
+  for (index_t label = 0; label < classes; ++label)
+    for (index_t i = 0; i < each; ++i) {
+      requests.push_back({{d.words(label)}, true, how.seed * 1000003 + static_cast<std::uint64_t>(label * each + i)});
+      if (static_cast<index_t>(requests.size()) == chunk) flush();
+    }
+  if (!requests.empty()) flush();
+  return drawn;
+}
+
+picture_quality measure_pictures(judge& j, const data& d, const std::vector<tf::image>& drawn) {
+  picture_quality q;
+  q.pictures = static_cast<index_t>(drawn.size());
+  std::vector<float> values;
+  for (const tf::image& im : drawn) values.insert(values.end(), im.values.begin(), im.values.end());
+  const auto opinion = j.look(values);
+  const index_t each = q.pictures / classes;
+  q.judged.assign(static_cast<std::size_t>(classes), 0);
+  for (index_t i = 0; i < q.pictures; ++i)
+    if (opinion.labels[static_cast<std::size_t>(i)] == i / each) {
+      q.judged[static_cast<std::size_t>(i / each)] += 1.0 / static_cast<double>(each);
+      q.judged_all += 1.0 / static_cast<double>(q.pictures);
+    }
+  tf::frechet_statistics of_drawn(judge::features), of_real(judge::features), of_test(judge::features);
+  add_features(of_drawn, opinion);
+  add_features(of_real, j.look(pictures_of(d.train(), 0, q.pictures)));
+  for (index_t begin = 0; begin < d.test().count; begin += 1000)
+    add_features(of_test, j.look(pictures_of(d.test(), begin, std::min(begin + 1000, d.test().count))));
+  q.frechet = tf::frechet_distance(of_drawn, of_test);
+  q.frechet_real = tf::frechet_distance(of_real, of_test);
+  q.judge_accuracy = accuracy(j, d.test());
+  return q;
+}
+
+}  // namespace fashion

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "demo/support/fashion.hpp"
+#include "demo/support/judge.hpp"
+
+namespace fashion {
+
+/// The model's caption of each picture, drawn greedily.
+std::vector<std::string> greedy_captions(model& m, const std::vector<tf::image>& pictures);
+
+/// How often the model names test pictures rightly.
+struct caption_accuracy {
+  index_t pictures = 0;
+  double greedy = 0;  ///< its own caption, word for word
+  double ranked = 0;  ///< the likeliest of the ten captions
+};
+caption_accuracy measure_captions(model& m, const data& d, index_t pictures);
+
+/// How to draw pictures from captions.
+struct drawing {
+  double guidance = 4;
+  int steps = 250;
+  std::uint64_t seed = 1;
+};
+
+/// `each` pictures of every class, class by class.
+std::vector<tf::image> draw_classes(model& m, const data& d, index_t each, const drawing& how);
+
+/// What the judge thinks of drawn pictures.
+struct picture_quality {
+  index_t pictures = 0;
+  std::vector<double> judged;  ///< of each class, the share that the judge takes for it
+  double judged_all = 0;
+  double frechet = 0;         ///< drawn against the test set, in the judge's features
+  double frechet_real = 0;    ///< as many real training pictures against the test set
+  double judge_accuracy = 0;  ///< on the real test set
+};
+picture_quality measure_pictures(judge& j, const data& d, const std::vector<tf::image>& drawn);
+
+}  // namespace fashion

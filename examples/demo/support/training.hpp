@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+
+#include "demo/support/fashion.hpp"
+
+namespace fashion {
+
+/// What all of the demo's programs are told.
+struct settings {
+  std::string data_folder{support::fashion_mnist_folder};
+  int threads = 0;  ///< 0: all cores
+  std::uint64_t seed = 1;
+
+  void add_to(CLI::App& app);
+};
+
+/// How to train the demo's model.
+struct training_settings {
+  index_t steps = 0;  ///< 0: as many as fit into `minutes`
+  double minutes = 5;
+  index_t pairs = 128;  ///< pictures a step
+  double rate = 3e-3;
+  index_t layers = default_config().layers, width = default_config().width, heads = default_config().heads;
+  index_t patch = default_config().codec.patch;
+  bool resume = false;
+
+  void add_to(CLI::App& app);
+  config sizes() const;
+};
+
+/// What a training run did, for the report.
+struct training_summary {
+  index_t steps = 0;
+  index_t pictures = 0;
+  index_t parameters = 0;
+  double seconds = 0;
+  double tokens_per_second = 0;
+  double gflops = 0;  ///< of the mask's exact count of operations
+};
+
+/// Trains, writing the checkpoint and `log` (CSV), and leaves the averaged weights in the checkpoint's file.
+training_summary train(exec& e, const data& d, const settings& common, const training_settings& how,
+                       const std::filesystem::path& checkpoint, const std::filesystem::path& log);
+
+/// Reads a model back with its averaged weights. Throws format_error on a file that holds no such model.
+model load(exec& e, const std::filesystem::path& checkpoint);
+
+}  // namespace fashion
