@@ -56,7 +56,7 @@ struct operands {
 
 /// Operations counted on visible pairs only: 2 products of C forward, 5 backward.
 void run(benchmark::State& state, bool back) {
-  cpu_exec<float> exec;
+  cpu_exec<float> exec(bench::threads());
   bench::sgemm(exec.threads());
   operands x(static_cast<int>(state.range(0)), state.range(1), state.range(2), state.range(3));
   state.SetLabel(mask_names[state.range(0)]);
@@ -86,7 +86,7 @@ BENCHMARK(backward)->Apply(shapes);
 /// A few query rows against a long cache.
 void decode(benchmark::State& state) {
   const index_t rows = state.range(0), keys = 4096, width = 768, heads = 12;
-  cpu_exec<float> exec;
+  cpu_exec<float> exec(bench::threads());
   auto q = bench::numbers(rows * width, 1), k = bench::numbers(keys * width, 2), v = bench::numbers(keys * width, 3);
   std::vector<float> o(q.size()), lse(static_cast<std::size_t>(rows * heads));
   std::vector<key_interval> mask;

@@ -9,7 +9,7 @@ namespace {
 /// The linear head with its cross-entropy, forward and backward in one call: three products.
 void head_and_cross_entropy(benchmark::State& state) {
   const index_t rows = state.range(0), width = state.range(1), vocabulary = state.range(2);
-  cpu_exec<float> exec;
+  cpu_exec<float> exec(bench::threads());
   bench::sgemm(exec.threads());
   const auto x = bench::numbers(rows * width, 1), w = bench::numbers(vocabulary * width, 2);
   std::vector<token_t> targets;

@@ -9,7 +9,7 @@ namespace {
 /// y = x wᵀ for N rows, [width, width] weights.
 void forward(benchmark::State& state) {
   const index_t rows = state.range(0), width = state.range(1);
-  cpu_exec<float> exec;
+  cpu_exec<float> exec(bench::threads());
   bench::sgemm(exec.threads());
   const auto x = bench::numbers(rows * width, 1), w = bench::numbers(width * width, 2);
   std::vector<float> y(x.size());
@@ -20,7 +20,7 @@ void forward(benchmark::State& state) {
 /// dx and dw of the same.
 void backward(benchmark::State& state) {
   const index_t rows = state.range(0), width = state.range(1);
-  cpu_exec<float> exec;
+  cpu_exec<float> exec(bench::threads());
   bench::sgemm(exec.threads());
   const auto x = bench::numbers(rows * width, 1), w = bench::numbers(width * width, 2),
              dy = bench::numbers(rows * width, 3);
