@@ -65,3 +65,5 @@ BOOST_AUTO_TEST_CASE(an_item_comes_first_as_often_as_another) {
   for (tf::index_t e = 0; e < epochs; ++e) first[static_cast<std::size_t>(order(8 * e))] += 1;
   for (double n : first) BOOST_TEST(std::abs(n - 1000) < 5 * std::sqrt(1000.0 * 7 / 8));
 }
+
+BOOST_AUTO_TEST_CASE(an_empty_data_set_is_refused) { BOOST_CHECK_THROW(tf::data_order(3, 0), tf::config_error); }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "transfusion/autograd/parameter.hpp"
+#include "transfusion/core/error.hpp"
 #include "transfusion/exec/concepts.hpp"
 
 namespace transfusion {
@@ -19,6 +20,22 @@ struct adamw_options {
   double ema_decay = 0;
 };
 
+/// Throws config_error on a constant outside its range.
+inline void require_valid(const adamw_options& o) {
+  const auto within = [](const char* name, double value, double end) {
+    require<config_error>(value >= 0 && value < end, name, ": found ", value, ", expected >= 0 and below ", end);
+  };
+  within("beta1", o.beta1, 1);
+  within("beta2", o.beta2, 1);
+  within("ema_decay", o.ema_decay, 1);
+  const auto not_negative = [](const char* name, double value) {
+    require<config_error>(value >= 0, name, ": found ", value, ", expected >= 0");
+  };
+  not_negative("epsilon", o.epsilon);
+  not_negative("weight_decay", o.weight_decay);
+  not_negative("max_norm", o.max_norm);
+}
+
 /// AdamW over the contiguous block of a parameter_set, with global-norm clip and an exponential moving average of the
 /// weights in the same pass. The average warms up: its decay at step s is at most (1 + s) / (10 + s).
 template <class Exec>
@@ -26,6 +43,7 @@ class adamw {
  public:
   using scalar = typename Exec::scalar;
 
+  /// Throws config_error on an option outside its range.
   adamw(Exec& exec, parameter_set<Exec>& set, adamw_options options)
       : exec_(&exec),
         set_(&set),
@@ -33,6 +51,7 @@ class adamw {
         first_(exec, set.values().size()),
         second_(exec, set.values().size()),
         norm_(exec, 1) {
+    require_valid(options);
     exec.fill(first_.all(), 0);
     exec.fill(second_.all(), 0);
     if (options.ema_decay > 0) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "transfusion/core/error.hpp"
 #include "transfusion/core/philox.hpp"
 #include "transfusion/core/types.hpp"
 
@@ -12,7 +13,9 @@ namespace transfusion {
 /// resumes at any step reads what the uninterrupted run would have read.
 class data_order {
  public:
+  /// Throws config_error on a data set without items.
   data_order(std::uint64_t seed, index_t count) : seed_(seed), count_(count) {
+    require<config_error>(count > 0, "data_order: found ", count, " items, expected one at least");
     while ((index_t{1} << (2 * half_bits_)) < count) ++half_bits_;
   }
 

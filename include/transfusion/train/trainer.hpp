@@ -64,6 +64,12 @@ class trainer {
     require<config_error>(options_.micro_batches > 0, "micro_batches: found ", options_.micro_batches,
                           ", expected > 0");
     require<config_error>(options_.warmup >= 0, "warmup: found ", options_.warmup, ", expected >= 0");
+    require<config_error>(options_.peak_rate >= 0, "peak_rate: found ", options_.peak_rate, ", expected >= 0");
+    require<config_error>(options_.last_rate >= 0, "last_rate: found ", options_.last_rate, ", expected >= 0");
+    require<config_error>(options_.caption_dropout >= 0 && options_.caption_dropout <= 1, "caption_dropout: found ",
+                          options_.caption_dropout, ", expected 0 to 1");
+    require<config_error>(options_.checkpoint_every >= 0, "checkpoint_every: found ", options_.checkpoint_every,
+                          ", expected >= 0");
   }
 
   /// Runs the steps that are left. `documents_of(step)` gives the documents of a step, as a pure function of its
@@ -150,24 +156,27 @@ class trainer {
     return batches;
   }
 
+  /// Throws numeric_error, with the gradients at zero again, so that a caller may go on with another step.
   void require_finite(const report& r) {
-    for (std::size_t i = 0; i < terms; ++i)
-      require<numeric_error>(std::isfinite(r.losses[i]), "step ", r.step, ": the ", Model::loss_type::names[i],
-                             " loss is ", r.losses[i], culprit());
-    require<numeric_error>(std::isfinite(r.gradient_norm), "step ", r.step, ": the gradient's norm is ",
-                           r.gradient_norm, culprit());
+    std::string fault;
+    for (std::size_t i = 0; fault.empty() && i < terms; ++i)
+      if (!std::isfinite(r.losses[i]))
+        fault = detail::message("the ", Model::loss_type::names[i], " loss is ", r.losses[i]);
+    if (fault.empty() && !std::isfinite(r.gradient_norm))
+      fault = detail::message("the gradient's norm is ", r.gradient_norm);
+    if (fault.empty()) return;
+    fault += culprit();
+    model_->parameters().zero_gradients();
+    throw numeric_error(detail::message("step ", r.step, ": ", fault));
   }
-  /// Names the first tensor that is not finite.
+  /// Names the first tensor that is not finite: a weight where there is one, as it spoils every gradient.
   std::string culprit() {
-    std::string name;
+    std::string weight, gradient;
     model_->parameters().each([&](parameter<exec_type> p) {
-      if (!name.empty()) return;
-      if (!all_finite(p.flat_value()))
-        name = "; first in the weights of " + p.name();
-      else if (!all_finite(p.flat_gradient()))
-        name = "; first in the gradient of " + p.name();
+      if (weight.empty() && !all_finite(p.flat_value())) weight = "; first in the weights of " + p.name();
+      if (gradient.empty() && !all_finite(p.flat_gradient())) gradient = "; first in the gradient of " + p.name();
     });
-    return name;
+    return weight.empty() ? gradient : weight;
   }
   bool all_finite(view<const typename Model::scalar, 1> device) const {
     std::vector<typename Model::scalar> host(static_cast<std::size_t>(device.size()));
