@@ -37,18 +37,30 @@ struct field_writer {
 /// Reads them back. Throws format_error naming file and field.
 struct field_reader {
   const nlohmann::json& json;
-  std::string file;
+  std::string where;  ///< the file, and what comes before the field's name
   template <class T>
   void operator()(const char* name, T& value) const {
-    require<format_error>(json.contains(name), file, ": configuration: found no field \"", name, "\"");
+    const std::string field = message(where, name);
+    require<format_error>(json.contains(name), field, ": found no such field");
+    const nlohmann::json& found = json.at(name);
     try {
       if constexpr (std::is_enum_v<T>)
-        value = static_cast<T>(json.at(name).get<int>());
+        value = static_cast<T>(read<int>(field, found));
       else
-        value = json.at(name).get<T>();
+        value = read<T>(field, found);
     } catch (const nlohmann::json::exception& e) {
-      throw format_error(message(file, ": configuration field \"", name, "\": ", e.what()));
+      throw format_error(message(field, ": ", e.what()));
     }
+  }
+
+ private:
+  /// Nothing may be lost on the way: no fraction of a whole number, no element of a longer list.
+  template <class T>
+  static T read(const std::string& field, const nlohmann::json& found) {
+    const T value = found.get<T>();
+    require<format_error>(found == nlohmann::json(value), field, ": found ", found.dump(), ", expected the like of ",
+                          nlohmann::json(value).dump());
+    return value;
   }
 };
 
@@ -128,8 +140,8 @@ model_config<Variant> read_config(const safetensors_file& file) {
                         "\" is no JSON object");
   model_config<Variant> c;
   const auto codec = json.value("codec", nlohmann::json::object());
-  detail::visit_config(c, detail::field_reader{json, file.path().string()},
-                       detail::field_reader{codec, file.path().string()});
+  const std::string where = file.path().string() + ": configuration: ";
+  detail::visit_config(c, detail::field_reader{json, where}, detail::field_reader{codec, where + "codec."});
   return completed(c);
 }
 
