@@ -173,8 +173,9 @@ class chart {
   void draw_line(std::span<const double> xs, std::span<const double> ys, color c, double thickness) {
     std::vector<point> run;
     const auto flush = [&] {
-      if (run.size() == 1) run.push_back(run.front());  // a lone point is a dot
-      if (!run.empty()) canvas_.polyline(run, c, thickness);
+      const bool dot = run.size() == 1;
+      if (dot) run.push_back(run.front());
+      if (!run.empty()) canvas_.polyline(run, c, dot ? thickness + 2.0 : thickness);
       run.clear();
     };
     for (std::size_t i = 0; i < xs.size(); ++i) {

@@ -287,7 +287,7 @@ void wrap_paragraph(std::string_view text, double size, index_t width, bool bold
 
 pen_strokes text_strokes(std::string_view utf8, double size, bool bold) {
   const double scale = scale_of(size);
-  const double baseline = std::round(15.8 * scale) + 0.5;
+  const double baseline = std::round(18.4 * scale) + 0.5;
   pen_strokes strokes{.lines = {}, .thickness = std::max((bold ? 2.7 : 1.65) * scale, bold ? 1.7 : 1.1)};
   double pen = 0.5;  // a line through pixel centres covers whole pixels
   for_each_glyph(utf8, [&](const glyph& g) {

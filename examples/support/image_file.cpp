@@ -59,8 +59,15 @@ struct encoded {
   }
 };
 
+void require_pixels(const encoded& file, index_t width, index_t height) {
+  require<format_error>(width == 0 || height <= pixel_limit / width, file.name, ": found ", width, "×", height,
+                        " pixels, expected at most ", pixel_limit);
+}
+
 /// Walks the chunks of a PNG to IEND and compares each checksum.
 void check_png(const encoded& file) {
+  file.require_size(24, "PNG header");
+  require_pixels(file, file.number(16), file.number(20));
   for (std::size_t at = 8;;) {
     file.require_size(at + 12, "PNG chunk");
     const std::size_t length = file.number(at);
@@ -143,8 +150,7 @@ byte_image decode_image(const fs::path& path) {
   const auto reason = [] { return std::string(stbi_failure_reason()); };
   if (!stbi_info_from_memory(file.data(), size, &width, &height, &channels))
     throw format_error(file.name + ": corrupt image: " + reason());
-  require<format_error>(index_t{width} * height <= pixel_limit, file.name, ": found ", width, "×", height,
-                        " pixels, expected at most ", pixel_limit);
+  require_pixels(file, width, height);
   const std::unique_ptr<unsigned char, stb_free> packed(
       stbi_load_from_memory(file.data(), size, &width, &height, &channels, 0));
   if (packed == nullptr) throw format_error(file.name + ": corrupt image: " + reason());
