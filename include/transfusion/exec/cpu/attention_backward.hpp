@@ -2,9 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "transfusion/exec/cpu.hpp"
-#include "transfusion/exec/cpu/attention.hpp"
+#include "transfusion/exec/cpu/tile_window.hpp"
 
 namespace transfusion {
 namespace detail {

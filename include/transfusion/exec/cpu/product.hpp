@@ -31,8 +31,8 @@ struct factor {
   bool transposed = false;
 };
 
-/// Extents of one packed block: its panels of b stay in the first cache, the whole of it in the second.
-inline constexpr index_t packed_depth = 128;
+/// Extents of one packed block: all of it stays in the second cache (depths of 128 and 256 measure alike).
+inline constexpr index_t packed_depth = 256;
 inline constexpr index_t packed_rows = 264;  // a multiple of the register tile's rows
 inline constexpr index_t packed_cols = 512;
 /// Elements of packing memory that each thread needs for `product`.
@@ -94,33 +94,35 @@ void pack_panels(index_t depth, index_t cols, factor<Scalar> b, Scalar* to) {
   }
 }
 
-/// Groups of six rows of a transposed a, [group][depth][6].
+/// Groups of six rows of a: [group][6][depth], or [group][depth][6] where a is transposed.
 template <class Scalar>
-void pack_groups(index_t depth, index_t rows, const Scalar* a, index_t stride, Scalar* to) {
+void pack_groups(index_t depth, index_t rows, factor<Scalar> a, Scalar* to) {
   for (index_t r = 0; r < rows; r += tile_rows, to += tile_rows * depth) {
     const index_t some = std::min(tile_rows, rows - r);
-    if (some == tile_rows)
-      for (index_t k = 0; k < depth; ++k) std::copy_n(a + k * stride + r, tile_rows, to + k * tile_rows);
+    if (!a.transposed)
+      for (index_t i = 0; i < some; ++i) std::copy_n(a.data + (r + i) * a.stride, depth, to + i * depth);
+    else if (some == tile_rows)
+      for (index_t k = 0; k < depth; ++k) std::copy_n(a.data + k * a.stride + r, tile_rows, to + k * tile_rows);
     else
-      for (index_t k = 0; k < depth; ++k) std::copy_n(a + k * stride + r, some, to + k * tile_rows);
+      for (index_t k = 0; k < depth; ++k) std::copy_n(a.data + k * a.stride + r, some, to + k * tile_rows);
   }
 }
 
 /// One packed block: all rows against one panel after the other, the panel in the first cache.
 template <class Scalar>
-void block_product(index_t rows, index_t cols, index_t depth, factor<Scalar> a, const Scalar* panel, bool add, Scalar* c,
-                   index_t c_stride) {
+void block_product(index_t rows, index_t cols, index_t depth, const Scalar* groups, bool transposed,
+                   const Scalar* panel, bool add, Scalar* c, index_t c_stride) {
   constexpr index_t across = tile_lanes<Scalar> * lane_count<Scalar>;
   for (index_t j = 0; j < cols; j += across) {
     const index_t some = std::min(across, cols - j), stride = padded<Scalar>(some);
     for (index_t r = 0; r < rows; r += tile_rows) {
       const index_t count = std::min(tile_rows, rows - r);
-      const Scalar* group = a.data + r * (a.transposed ? depth : a.stride);
+      const Scalar* group = groups + r * depth;
       const auto run = [&](Scalar* to, index_t to_stride, bool add_to) {
-        if (a.transposed)
+        if (transposed)
           tile_product<true>(count, stride, depth, group, tile_rows, panel, stride, to, to_stride, add_to);
         else
-          tile_product<false>(count, stride, depth, group, a.stride, panel, stride, to, to_stride, add_to);
+          tile_product<false>(count, stride, depth, group, depth, panel, stride, to, to_stride, add_to);
       };
       if (some == stride) {
         run(c + r * c_stride + j, c_stride, add);
@@ -153,12 +155,9 @@ void product(index_t m, index_t n, index_t k, factor<Scalar> a, factor<Scalar> b
       pack_panels<Scalar>(depth, cols, {right, b.stride, b.transposed}, packing);
       for (index_t r = 0; r < m; r += packed_rows) {
         const index_t rows = std::min(packed_rows, m - r);
-        factor<Scalar> left{a.data + (a.transposed ? d * a.stride + r : r * a.stride + d), a.stride, a.transposed};
-        if (a.transposed) {
-          pack_groups(depth, rows, left.data, a.stride, groups);
-          left.data = groups;
-        }
-        block_product(rows, cols, depth, left, packing, add || d > 0, c + r * c_stride + j, c_stride);
+        const Scalar* left = a.data + (a.transposed ? d * a.stride + r : r * a.stride + d);
+        pack_groups<Scalar>(depth, rows, {left, a.stride, a.transposed}, groups);
+        block_product(rows, cols, depth, groups, a.transposed, packing, add || d > 0, c + r * c_stride + j, c_stride);
       }
     }
 }
