@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -58,10 +59,14 @@ struct model_losses {
   double mean(Exec& exec, std::size_t i) const {
     const auto& term = terms[i];
     if (term.count == 0) return 0;
-    std::vector<typename Exec::scalar> host(static_cast<std::size_t>(term.each.size()));
-    exec.download(host.data(), term.each.data, host.size() * sizeof(typename Exec::scalar));
+    constexpr index_t piece = 512;
+    typename Exec::scalar host[piece];
     double sum = 0;
-    for (auto v : host) sum += static_cast<double>(v);
+    for (index_t begin = 0; begin < term.each.size(); begin += piece) {
+      const index_t count = std::min(piece, term.each.size() - begin);
+      exec.download(host, term.each.data + begin, static_cast<std::size_t>(count) * sizeof(typename Exec::scalar));
+      for (index_t j = 0; j < count; ++j) sum += static_cast<double>(host[j]);
+    }
     return sum / static_cast<double>(term.count);
   }
 };
@@ -78,6 +83,7 @@ class model {
   using scalar = typename Exec::scalar;
   using config_type = model_config<Variant>;
   using loss_type = typename Variant::loss;
+  static constexpr index_t intervals_per_row = mask::intervals_per_row<typename Variant::mask>;
   using losses = model_losses<Exec, loss_type::terms>;
   using codec_layer = typename Variant::codec::template layer<Exec>;
 
@@ -116,15 +122,16 @@ class model {
     return transfusion::pack(documents, config_.markers, [this](image_shape s) { return grid(s); });
   }
 
-  /// Draws a noise level for each image: a pure function of the key and the image's number in the step.
-  noise_plan plan_noise(const packed_batch& batch, random_key key, const step_share& share = {}) const {
-    noise_plan plan{{}, {key.seed, key.step, stream::noise}, share.first_value};
+  /// Draws a noise level for each image: a pure function of the key and the image's number in the step. `reuse` lends
+  /// its memory to the result.
+  noise_plan plan_noise(const packed_batch& batch, random_key key, const step_share& share = {},
+                        noise_plan reuse = {}) const {
+    noise_plan plan{std::move(reuse.levels), {key.seed, key.step, stream::noise}, share.first_value};
+    plan.levels.clear();
     const random_key times{key.seed, key.step, stream::timestep};
-    std::vector<bool> leads(batch.images.size());
-    for (const span& s : batch.table.spans()) leads[static_cast<std::size_t>(s.image)] = s.leads;
-    for (std::size_t i = 0; i < batch.images.size(); ++i) {
-      const double u = times.uniform(static_cast<std::uint64_t>(share.first_image) + i);
-      plan.levels.push_back(level_at(schedule_, time_sampling_(u, leads[i])));
+    for (const span& s : batch.table.spans()) {  // in the order of the images
+      const double u = times.uniform(static_cast<std::uint64_t>(share.first_image + s.image));
+      plan.levels.push_back(level_at(schedule_, time_sampling_(u, s.leads)));
     }
     return plan;
   }
@@ -152,9 +159,9 @@ class model {
     const auto places = tape.upload(batch.images);
     const auto noised = add_noise(tape, batch, plan, places);
     const auto out = forward(tape, inputs(tape, batch, noised.x_t, places, plan));
-    std::vector<token_t> targets;
+    auto targets = tape.template list<token_t>(batch.text_targets());
     for (token_t row : batch.text_rows) targets.push_back(batch.targets[static_cast<std::size_t>(row)]);
-    std::vector<double> image_weights;
+    auto image_weights = tape.template list<double>(batch.image_count());
     for (const noise_level& level : plan.levels)
       image_weights.push_back(weighting_(level, Variant::target::of(level.signal, level.noise)));
     transfusion::loss::context<Exec> context{tape,
@@ -174,9 +181,9 @@ class model {
   /// The inputs of an uncached pass over a whole batch, with its images as given.
   model_inputs<Exec> inputs(tape<Exec>& tape, const packed_batch& batch, view<const scalar, 1> values,
                             view<const image_place, 1> places, const noise_plan& plan) const {
-    std::vector<key_interval> keys;
+    auto keys = tape.template list<key_interval>(batch.rows() * intervals_per_row);
     mask::lower(mask_, batch.table, 0, batch.rows(), 0, keys);
-    std::vector<token_t> positions;
+    auto positions = tape.template list<token_t>(batch.rows());
     for (index_t q = 0; q < batch.rows(); ++q) positions.push_back(static_cast<token_t>(position_.at(q, batch.table)));
     return {tape.upload(batch.tokens),
             tape.upload(batch.patch_rows),
@@ -186,21 +193,17 @@ class model {
 
   /// Attention's part of the inputs: lowered key intervals and rotations. keys: rows × intervals_per_row; positions:
   /// rows.
-  attention_context<Exec> context(tape<Exec>& tape, const std::vector<key_interval>& keys,
-                                  const std::vector<token_t>& positions) const {
+  template <class Keys, class Positions>
+  attention_context<Exec> context(tape<Exec>& tape, const Keys& keys, const Positions& positions) const {
     const auto rotation = tape.saved(static_cast<index_t>(positions.size()), config_.width / config_.heads);
     exec_->rope_table(rotation, tape.upload(positions), config_.rope_theta);
     const view<const key_interval, 1> flat = tape.upload(keys);
-    return {key_intervals(flat.data, static_cast<index_t>(positions.size()),
-                          mask::intervals_per_row<typename Variant::mask>),
-            rotation,
-            nullptr,
-            {}};
+    return {key_intervals(flat.data, static_cast<index_t>(positions.size()), intervals_per_row), rotation, nullptr, {}};
   }
 
   /// The times of images as the codec reads them, in steps of 1/1000.
   static view<const scalar, 1> upload_times(tape<Exec>& tape, const std::vector<noise_level>& levels) {
-    std::vector<scalar> times;
+    auto times = tape.template list<scalar>(static_cast<index_t>(levels.size()));
     for (const noise_level& level : levels)
       times.push_back(static_cast<scalar>(level.time * layer::timestep_mlp<Exec>::steps));
     return tape.upload(times);
@@ -238,7 +241,10 @@ class model {
   noised_images add_noise(tape<Exec>& tape, const packed_batch& batch, const noise_plan& plan,
                           view<const image_place, 1> places) const {
     const index_t count = static_cast<index_t>(batch.values.size());
-    std::vector<scalar> host(batch.values.begin(), batch.values.end()), mixing, aiming;
+    auto host = tape.template list<scalar>(count);
+    for (float v : batch.values) host.push_back(static_cast<scalar>(v));
+    auto mixing = tape.template list<scalar>(2 * batch.image_count());
+    auto aiming = tape.template list<scalar>(2 * batch.image_count());
     for (const noise_level& level : plan.levels) {
       const coefficients target = Variant::target::of(level.signal, level.noise);
       for (double c : {level.signal, level.noise}) mixing.push_back(static_cast<scalar>(c));

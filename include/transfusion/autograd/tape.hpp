@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "transfusion/autograd/gradient_pool.hpp"
+#include "transfusion/core/host_list.hpp"
 #include "transfusion/core/view.hpp"
 #include "transfusion/exec/memory.hpp"
 
@@ -73,12 +74,19 @@ class tape {
   }
   view<scalar, 1> saved(index_t count) { return memory_.template take<scalar>(count); }
 
-  /// A copy of host data in the policy's memory, alive until reset.
+  /// An empty list on the host with room for `capacity` elements, alive until reset: where inputs are put together.
   template <class T>
-  view<const T, 1> upload(const std::vector<T>& host) {
-    view<T, 1> device = memory_.template take<T>(static_cast<index_t>(host.size()));
-    exec_->upload(device.data, host.data(), host.size() * sizeof(T));
-    return device;
+  host_list<T> list(index_t capacity) {
+    return {host_memory_.template take<T>(capacity).data, capacity};
+  }
+
+  /// A copy of a host list or vector in the policy's memory, alive until reset.
+  template <class List>
+  auto upload(const List& host) {
+    using element = std::remove_cvref_t<decltype(*host.data())>;
+    view<element, 1> device = memory_.template take<element>(static_cast<index_t>(host.size()));
+    exec_->upload(device.data, host.data(), static_cast<std::size_t>(host.size()) * sizeof(element));
+    return view<const element, 1>(device);
   }
 
   /// Registers the way back of the operation whose outputs are the variables made since the last registration.
@@ -87,11 +95,10 @@ class tape {
   void on_backward(Step step) {
     static_assert(std::is_trivially_copyable_v<Step> && std::is_trivially_destructible_v<Step>,
                   "capture handles and views only: what a backward step holds lives in the tape's memory");
-    static_assert(sizeof(Step) <= host_block_bytes);
     const index_t first = outputs_begin_;
     outputs_begin_ = node_count_;
     if (!records()) return;
-    void* place = host_memory(sizeof(Step), alignof(Step));
+    void* place = host_memory_.template take<Step>(1).data;
     steps_.push_back(
         {[](void* p, tape& t) { (*static_cast<Step*>(p))(t); }, new (place) Step(step), first, node_count_});
   }
@@ -111,8 +118,7 @@ class tape {
     for (index_t i = 0; i < node_count_; ++i) release(node_at(i));
     node_count_ = outputs_begin_ = 0;
     steps_.clear();
-    host_block_ = 0;
-    host_used_ = 0;
+    host_memory_.reset();
     memory_.reset();
   }
 
@@ -164,7 +170,6 @@ class tape {
     index_t first_output, last_output;
   };
   static constexpr index_t nodes_per_block = 256;
-  static constexpr std::size_t host_block_bytes = 1 << 16;
 
   var<Exec> make(view<scalar, 2> value, bool differentiable) {
     if (node_count_ == static_cast<index_t>(nodes_.size()) * nodes_per_block)
@@ -198,29 +203,16 @@ class tape {
     exec_->copy(gradient_view(n).flat(), shared.flat());
   }
 
-  void* host_memory(std::size_t bytes, std::size_t alignment) {
-    host_used_ = (host_used_ + alignment - 1) / alignment * alignment;
-    if (host_blocks_.empty() || host_used_ + bytes > host_block_bytes) {
-      if (!host_blocks_.empty()) ++host_block_;
-      host_used_ = 0;
-    }
-    if (host_block_ == host_blocks_.size()) host_blocks_.emplace_back(new std::byte[host_block_bytes]);
-    void* p = host_blocks_[host_block_].get() + host_used_;
-    host_used_ += bytes;
-    return p;
-  }
-
   Exec* exec_;
   step_memory<Exec> memory_;
+  host_allocator host_;
+  step_memory<host_allocator> host_memory_{host_};
   detail::gradient_pool<Exec> gradients_;
   recording mode_;
   std::vector<std::unique_ptr<detail::node<Exec>[]>> nodes_;
   index_t node_count_ = 0;
   index_t outputs_begin_ = 0;
   std::vector<step_record> steps_;
-  std::vector<std::unique_ptr<std::byte[]>> host_blocks_;
-  std::size_t host_block_ = 0;
-  std::size_t host_used_ = 0;
 };
 
 }  // namespace transfusion

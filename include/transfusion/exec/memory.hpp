@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -41,6 +43,12 @@ class buffer {
   Exec* exec_ = nullptr;
   T* data_ = nullptr;
   index_t count_ = 0;
+};
+
+/// The memory of the host as step_memory asks for it.
+struct host_allocator {
+  void* allocate(std::size_t bytes) { return ::operator new (bytes, std::align_val_t{64}); }
+  void deallocate(void* p, std::size_t) noexcept { ::operator delete (p, std::align_val_t{64}); }
 };
 
 /// Memory for one step: handed out in order, given back all at once. After the first step of a size it allocates

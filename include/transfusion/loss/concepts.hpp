@@ -2,8 +2,8 @@
 #pragma once
 
 #include <concepts>
+#include <span>
 #include <string_view>
-#include <vector>
 
 #include "transfusion/autograd/parameter.hpp"
 #include "transfusion/autograd/tape.hpp"
@@ -17,15 +17,15 @@ struct context {
   using scalar = typename Exec::scalar;
 
   transfusion::tape<Exec>& tape;
-  var<Exec> hidden;                          ///< [N, D], after the final norm
-  var<Exec> prediction;                      ///< [1, all values]; empty without images
-  parameter<Exec> head;                      ///< [V, D]
-  view<const token_t, 1> text_rows;          ///< [R]; rows with a target
-  view<const token_t, 1> targets;            ///< [R]
-  view<const image_place, 1> images;         ///< [I]
-  view<const scalar, 1> image_targets;       ///< [all values]
-  const std::vector<double>& image_weights;  ///< [I], from the weighting policy, on the host
-  index_t all_targets, all_images;           ///< of the whole optimiser step: what a mean is taken over
+  var<Exec> hidden;                       ///< [N, D], after the final norm
+  var<Exec> prediction;                   ///< [1, all values]; empty without images
+  parameter<Exec> head;                   ///< [V, D]
+  view<const token_t, 1> text_rows;       ///< [R]; rows with a target
+  view<const token_t, 1> targets;         ///< [R]
+  view<const image_place, 1> images;      ///< [I]
+  view<const scalar, 1> image_targets;    ///< [all values]
+  std::span<const double> image_weights;  ///< [I], from the weighting policy, on the host
+  index_t all_targets, all_images;        ///< of the whole optimiser step: what a mean is taken over
 };
 
 /// The unweighted values of one term, one an item, on the device. Its mean is their sum over `count`.

@@ -16,7 +16,7 @@ struct denoising {
   static term_values<Exec> evaluate(context<Exec>& c, double weight) {
     using scalar = typename Exec::scalar;
     if (!c.prediction) return {};
-    std::vector<scalar> weights;
+    auto weights = c.tape.template list<scalar>(static_cast<index_t>(c.image_weights.size()));
     for (double w : c.image_weights)
       weights.push_back(static_cast<scalar>(weight * w / static_cast<double>(c.all_images)));
     return {squared_error(c.tape, c.prediction, c.image_targets, c.images, c.tape.upload(weights)), c.all_images};

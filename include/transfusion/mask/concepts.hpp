@@ -3,7 +3,6 @@
 
 #include <concepts>
 #include <type_traits>
-#include <vector>
 
 #include "transfusion/core/interval.hpp"
 #include "transfusion/sequence/span_table.hpp"
@@ -29,11 +28,10 @@ inline constexpr index_t intervals_per_row =
         ? 1
         : 2;
 
-/// Lowers rows [begin, end) of a table to key intervals, `shift` added to each end (where a KV cache holds the
-/// document).
-template <attention_mask Mask>
-void lower(const Mask& m, const span_table& table, index_t begin, index_t end, index_t shift,
-           std::vector<key_interval>& out) {
+/// Appends the key intervals of rows [begin, end) of a table to a list, `shift` added to each end (where a KV cache
+/// holds the document).
+template <attention_mask Mask, class List>
+void lower(const Mask& m, const span_table& table, index_t begin, index_t end, index_t shift, List& out) {
   const auto put = [&](key_interval k) { out.push_back(key_interval::of(k.begin + shift, k.end + shift)); };
   for (index_t q = begin; q < end; ++q) {
     const auto keys = m.keys(q, table);

@@ -103,8 +103,8 @@ class trainer {
     }
     for (const packed_batch& b : batches) {
       tape_.reset();
-      const auto plan = model_->plan_noise(b, {options_.seed, step_word(), stream::noise}, share);
-      const auto losses = model_->loss(tape_, b, plan, share);
+      plan_ = model_->plan_noise(b, {options_.seed, step_word(), stream::noise}, share, std::move(plan_));
+      const auto losses = model_->loss(tape_, b, plan_, share);
       for (std::size_t i = 0; i < r.losses.size(); ++i) r.losses[i] += losses.mean(model_->exec(), i);
       tape_.backward();
       share.first_image += b.image_count();
@@ -212,6 +212,7 @@ class trainer {
   train_options options_;
   adamw<exec_type> optimiser_;
   warmup_cosine rate_;
+  noise_plan plan_;
   tape<exec_type> tape_;
   std::map<std::string, std::string> metadata_;
   index_t next_step_ = 0;
