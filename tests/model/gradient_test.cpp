@@ -75,14 +75,15 @@ BOOST_AUTO_TEST_CASE(the_check_finds_a_wrong_gradient) {
   const auto batch = m.pack(documents());
   const auto plan = m.plan_noise(batch, step_key);
   const auto before = on_host(exec, m.parameters().values());
-  const auto report = directional_check(
-      m,
-      [&](auto& tape) {
-        // Recorded, the text counts a little less than in what is differentiated numerically.
-        const step_share share{.all_targets = batch.text_targets() + 1};
-        return tape.records() ? objective(m, tape, batch, plan, share) : objective(m, tape, batch, plan);
-      },
-      {5, 0, stream::test});
+  const auto report = directional_check(m,
+                                        [&](auto& tape) {
+                                          // Recorded, the text counts a little less than in what is differentiated
+                                          // numerically.
+                                          const step_share share{.all_targets = batch.text_targets() + 1};
+                                          return tape.records() ? objective(m, tape, batch, plan, share)
+                                                                : objective(m, tape, batch, plan);
+                                        },
+                                        {5, 0, stream::test});
   BOOST_TEST(!report.within(1e-3));
   BOOST_TEST((on_host(exec, m.parameters().values()) == before));
 }

@@ -74,10 +74,19 @@ class packer {
     batch_.targets.push_back(ignored);
   }
 
+  /// Throws shape_error with the document's number before what is wrong with the image.
+  auto grid_of(const image& im) const {
+    try {
+      require_extent("image: number of values against its shape", static_cast<index_t>(im.values.size()),
+                     im.shape.size());
+      return grid_(im.shape);
+    } catch (const shape_error& e) {
+      throw shape_error(message("document ", batch_.table.documents() - 1, ": ", e.what()));
+    }
+  }
+
   void put_image(const image& im) {
-    require_extent("image: number of values against its shape", static_cast<index_t>(im.values.size()),
-                   im.shape.size());
-    const auto grid = grid_(im.shape);
+    const auto grid = grid_of(im);
     put_token(markers_.boi);  // its own target stays `ignored`: the next row is a patch
     batch_.images.push_back({static_cast<index_t>(batch_.values.size()), batch_.patches(), im.shape});
     batch_.values.insert(batch_.values.end(), im.values.begin(), im.values.end());
