@@ -25,11 +25,18 @@ inline void require_valid(const text_sampling& s) {
 }
 
 /// Draws a token by one uniform number u in (0, 1). Logits of -inf are never drawn. Ties go to the lower token.
+/// Throws numeric_error on a logit that is NaN or +inf, or where all are -inf.
 template <class Scalar>
 token_t sample_token(const std::vector<Scalar>& logits, const text_sampling& s, double u) {
   std::vector<token_t> order(logits.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<token_t>(i);
   const auto logit = [&](token_t t) { return static_cast<double>(logits[static_cast<std::size_t>(t)]); };
+  bool any = false;
+  for (token_t t : order) {
+    require<numeric_error>(logit(t) < INFINITY, "logits: token ", t, ": found ", logit(t), ", expected a number");
+    any = any || logit(t) > -INFINITY;
+  }
+  require<numeric_error>(any, "logits: found no token above -inf, expected one at least");
   const auto likelier = [&](token_t a, token_t b) { return logit(a) > logit(b) || (logit(a) == logit(b) && a < b); };
   if (s.temperature == 0) return *std::min_element(order.begin(), order.end(), likelier);
 
