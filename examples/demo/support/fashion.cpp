@@ -22,7 +22,7 @@ support::word_vocabulary vocabulary() {
 
 config default_config() {
   config c{.layers = 4, .width = 128, .heads = 4, .vocabulary = vocabulary().size()};
-  c.codec = {.channels = picture_shape.channels, .patch = 7};
+  c.codec = {.channels = picture_shape.channels, .patch = 4};
   return c;
 }
 
