@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tiny model learns to draw a bar where a word says, and to say where a bar is, in about a second.
+// A tiny model learns to draw a bar where a word says, and to say where a bar is, in seconds.
 #include <cstdio>
 #include <transfusion/generate.hpp>
 #include <transfusion/model.hpp>
@@ -36,7 +36,7 @@ int main() {
   tf::model<recipe, tf::cpu_exec<float>> model(
       exec, {.layers = 2, .width = 64, .heads = 2, .vocabulary = 8, .codec = {.channels = 1, .patch = 4}}, 1);
 
-  tf::trainer train(model, {.steps = 300, .peak_rate = 3e-3, .last_rate = 1e-4, .warmup = 20});
+  tf::trainer train(model, {.steps = 1200, .peak_rate = 3e-3, .last_rate = 1e-4, .warmup = 20});
   train.run([](tf::index_t step) {
     std::vector<tf::document> documents;
     for (int i = 0; i < 32; ++i) {  // both directions: words first, then pictures first
