@@ -1,7 +1,8 @@
-# Chooses the matrix product behind cpu_exec and sets transfusion_use_blas to 0 (Eigen) or 1 (a BLAS).
+# Chooses the matrix product behind cpu_exec and sets transfusion_use_blas to 0 (our own, on Eigen's registers) or 1 (a
+# BLAS).
 #   ON    a BLAS, or stop
-#   OFF   Eigen
-#   AUTO  top-level builds time both on this machine, once, and keep the answer in the cache; sub-projects take Eigen
+#   OFF   our own
+#   AUTO  top-level builds time both on this machine, once, and keep the answer in the cache; sub-projects take our own
 set(transfusion_use_blas 0)
 
 function(transfusion_time_products out)
@@ -11,7 +12,7 @@ function(transfusion_time_products out)
     set(ENV{${variable}} 1)
   endforeach()
   try_run(exit_code compiled SOURCES ${PROJECT_SOURCE_DIR}/cmake/product_choice.cpp
-          COMPILE_DEFINITIONS -O3 -DNDEBUG ${transfusion_tuning}
+          COMPILE_DEFINITIONS -O3 -I${PROJECT_SOURCE_DIR}/include -DNDEBUG ${transfusion_tuning}
           LINK_LIBRARIES Eigen3::Eigen BLAS::BLAS
           CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON
           COMPILE_OUTPUT_VARIABLE compile_output RUN_OUTPUT_VARIABLE rates)
@@ -22,15 +23,15 @@ function(transfusion_time_products out)
       set(ENV{${variable}} "${saved_${variable}}")
     endif()
   endforeach()
-  if(NOT compiled OR NOT exit_code EQUAL 0 OR NOT rates MATCHES "^eigen ([0-9.]+) blas ([0-9.]+)")
-    message(STATUS "transfusion: the product could not be timed, taking Eigen's\n${compile_output}${rates}")
+  if(NOT compiled OR NOT exit_code EQUAL 0 OR NOT rates MATCHES "^own ([0-9.]+) blas ([0-9.]+)")
+    message(STATUS "transfusion: the product could not be timed, taking our own\n${compile_output}${rates}")
     set(${out} 0 PARENT_SCOPE)
     return()
   endif()
-  set(eigen ${CMAKE_MATCH_1})
+  set(own ${CMAKE_MATCH_1})
   set(blas ${CMAKE_MATCH_2})
-  set(TRANSFUSION_PRODUCT_RATES "Eigen ${eigen} GFLOP/s, BLAS ${blas} GFLOP/s" CACHE INTERNAL "")
-  if(blas GREATER eigen)
+  set(TRANSFUSION_PRODUCT_RATES "own ${own} GFLOP/s, BLAS ${blas} GFLOP/s" CACHE INTERNAL "")
+  if(blas GREATER own)
     set(${out} 1 PARENT_SCOPE)
   else()
     set(${out} 0 PARENT_SCOPE)
@@ -38,7 +39,7 @@ function(transfusion_time_products out)
 endfunction()
 
 if(TRANSFUSION_BLAS STREQUAL "AUTO" AND NOT PROJECT_IS_TOP_LEVEL OR TRANSFUSION_BLAS STREQUAL "OFF")
-  message(STATUS "transfusion: product of cpu_exec: Eigen")
+  message(STATUS "transfusion: product of cpu_exec: own")
 elseif(TRANSFUSION_BLAS STREQUAL "ON")
   find_package(BLAS REQUIRED)
   set(transfusion_use_blas 1)
@@ -46,7 +47,7 @@ elseif(TRANSFUSION_BLAS STREQUAL "ON")
 elseif(TRANSFUSION_BLAS STREQUAL "AUTO")
   find_package(BLAS QUIET)
   if(NOT BLAS_FOUND)
-    message(STATUS "transfusion: product of cpu_exec: Eigen (no BLAS found)")
+    message(STATUS "transfusion: product of cpu_exec: own (no BLAS found)")
   else()
     if(NOT DEFINED TRANSFUSION_FASTER_PRODUCT_IS_BLAS
        OR NOT "${transfusion_tuning};${BLAS_LIBRARIES}" STREQUAL "${TRANSFUSION_PRODUCT_TIMED_WITH}")
@@ -58,7 +59,7 @@ elseif(TRANSFUSION_BLAS STREQUAL "AUTO")
     if(transfusion_use_blas)
       message(STATUS "transfusion: product of cpu_exec: BLAS (one core: ${TRANSFUSION_PRODUCT_RATES})")
     else()
-      message(STATUS "transfusion: product of cpu_exec: Eigen (one core: ${TRANSFUSION_PRODUCT_RATES})")
+      message(STATUS "transfusion: product of cpu_exec: own (one core: ${TRANSFUSION_PRODUCT_RATES})")
     endif()
   endif()
 else()
