@@ -6,7 +6,7 @@
 
 namespace transfusion {
 
-/// The CPU policy: Eigen (or a BLAS) for products, OpenMP threads, `float` or `double`.
+/// The CPU policy: products on Eigen's registers or by a BLAS, threads of its own, `float` or `double`.
 /// Work is cut by shapes only, so the bits do not depend on the number of threads; a repeated call allocates nothing.
 /// One call at a time on one policy. The operations are those of `reference_exec`; see `exec/concepts.hpp` for what
 /// they do.

@@ -10,10 +10,7 @@
 
 #include "transfusion/core/error.hpp"
 #include "transfusion/core/types.hpp"
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "transfusion/exec/cpu/crew.hpp"
 
 namespace transfusion::detail {
 
@@ -55,7 +52,9 @@ enum class scratch {
 class cpu_team {
  public:
   explicit cpu_team(int threads)
-      : threads_(threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()))) {}
+      : threads_(threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()))) {
+    if (threads_ > 1) crew_ = std::make_unique<worker_crew>(threads_ - 1);
+  }
 
   int threads() const { return threads_; }
 
@@ -76,14 +75,10 @@ class cpu_team {
   /// Calls f(i, thread) for every i < count, each i on one thread. The caller makes the results independent of which.
   template <class F>
   void run(index_t count, const F& f) const {
-#ifdef _OPENMP
-    if (count > 1 && threads_ > 1) {
-      // Always the same team size: the run-time library then keeps its team instead of allocating one.
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads_)
-      for (index_t i = 0; i < count; ++i) f(i, omp_get_thread_num());
+    if (crew_ && count > 1) {
+      crew_->run(count, f);
       return;
     }
-#endif
     for (index_t i = 0; i < count; ++i) f(i, 0);
   }
 
@@ -105,6 +100,7 @@ class cpu_team {
   };
 
   int threads_;
+  std::unique_ptr<worker_crew> crew_;
   std::array<block, static_cast<std::size_t>(scratch::count_)> blocks_;
 };
 

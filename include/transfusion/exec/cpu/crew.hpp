@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "transfusion/core/types.hpp"
+
+namespace transfusion::detail {
+
+/// Worker threads that help their owner through a list of numbered tasks. Unlike a fork and join, the owner waits for
+/// tasks that were begun, not for workers: one that the operating system holds back finds nothing left to do and delays
+/// nobody. One owner at a time.
+class worker_crew {
+ public:
+  explicit worker_crew(int workers) {
+    for (int i = 0; i < workers; ++i) threads_.emplace_back([this, i] { work(i + 1); });
+  }
+  worker_crew(const worker_crew&) = delete;
+  worker_crew& operator=(const worker_crew&) = delete;
+  ~worker_crew() {
+    publish(nullptr, nullptr, closing);
+    for (std::thread& t : threads_) t.join();
+  }
+
+  /// Calls f(i, thread) once for every i < count; thread 0 is the caller.
+  template <class F>
+  void run(index_t count, const F& f) {
+    publish([](const void* g, index_t i, int thread) { (*static_cast<const F*>(g))(i, thread); }, &f,
+            static_cast<std::uint32_t>(count));
+    take_tasks(0);
+    for (int spins = 0; finished_.load(std::memory_order_acquire) != static_cast<std::uint32_t>(count); ++spins)
+      pause(spins);
+  }
+
+ private:
+  using invoke = void (*)(const void*, index_t, int);
+  static constexpr std::uint32_t closing = 0;  // a list of no tasks ends the workers
+  static constexpr int patience = 4000;        // spins before a worker sleeps: some tens of microseconds
+
+  /// What is being handed out: the number of the list above, the next task below. One word, so that a worker with an
+  /// old list in mind can take nothing from a new one.
+  static std::uint64_t word(std::uint32_t list, std::uint32_t task) { return std::uint64_t{list} << 32 | task; }
+
+  void publish(invoke f, const void* context, std::uint32_t count) {
+    invoke_.store(f, std::memory_order_relaxed);
+    context_.store(context, std::memory_order_relaxed);
+    count_.store(count, std::memory_order_relaxed);
+    finished_.store(0, std::memory_order_relaxed);
+    next_.store(word(++list_, 0), std::memory_order_seq_cst);
+    if (sleepers_.load(std::memory_order_seq_cst) > 0) next_.notify_all();
+  }
+
+  void take_tasks(int thread) {
+    std::uint64_t seen = next_.load(std::memory_order_acquire);
+    while (true) {
+      const invoke f = invoke_.load(std::memory_order_relaxed);
+      const void* context = context_.load(std::memory_order_relaxed);
+      const auto task = static_cast<std::uint32_t>(seen);
+      if (task >= count_.load(std::memory_order_relaxed)) return;
+      // Success proves that f and context belong to the list of `seen`: it is not finished while this task is not.
+      if (!next_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      f(context, task, thread);
+      finished_.fetch_add(1, std::memory_order_release);
+      ++seen;
+    }
+  }
+
+  void work(int thread) {
+    std::uint32_t known = 0;
+    while (true) {
+      known = wait_for_list(known);
+      if (count_.load(std::memory_order_relaxed) == closing) return;
+      take_tasks(thread);
+    }
+  }
+
+  std::uint32_t wait_for_list(std::uint32_t known) {
+    std::uint64_t now = next_.load(std::memory_order_acquire);
+    for (int spins = 0; static_cast<std::uint32_t>(now >> 32) == known; ++spins) {
+      if (spins < patience) {
+        pause(0);
+      } else {
+        sleepers_.fetch_add(1, std::memory_order_seq_cst);
+        next_.wait(now, std::memory_order_seq_cst);
+        sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+      }
+      now = next_.load(std::memory_order_acquire);
+    }
+    return static_cast<std::uint32_t>(now >> 32);
+  }
+
+  static void pause(int spins) {
+    if (spins > patience) {
+      std::this_thread::yield();
+      return;
+    }
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+  }
+
+  alignas(64) std::atomic<std::uint64_t> next_{0};
+  alignas(64) std::atomic<std::uint32_t> finished_{0};
+  alignas(64) std::atomic<invoke> invoke_{nullptr};
+  std::atomic<const void*> context_{nullptr};
+  std::atomic<std::uint32_t> count_{1};
+  std::atomic<int> sleepers_{0};
+  std::uint32_t list_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace transfusion::detail
