@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -57,6 +58,7 @@ class generator {
     require_valid(options.text);
     require<config_error>(options.max_tokens >= 0, "max_tokens: found ", options.max_tokens, ", expected >= 0");
     require<config_error>(options.max_images >= 0, "max_images: found ", options.max_images, ", expected >= 0");
+    require<config_error>(std::isfinite(options.guidance), "guidance: found ", options.guidance, ", expected a number");
     require<config_error>(options.data_low < options.data_high, "data_low: found ", options.data_low,
                           ", expected below ", options.data_high);
     times_ = respaced_times(options.image_steps);
@@ -133,9 +135,10 @@ class generator {
   /// A prompt must have a row to go on from: BOS, or the caller's own first token.
   packed_batch packed_prompt(document prompt) const {
     prompt.open_ended = true;
-    const bool has_rows = model_->config().markers.bos != ignored || !prompt.segments.empty();
-    require<config_error>(has_rows, "prompt: found nothing, expected a segment, as the model has no BOS");
-    return model_->pack({prompt});
+    packed_batch packed = model_->pack({prompt});
+    require<config_error>(packed.rows() > 0,
+                          "prompt: found nothing, expected a token or an image, as the model has no BOS");
+    return packed;
   }
 
   void run_prompts(const std::vector<generation_request>& requests, const std::vector<packed_batch>& prompts) {
@@ -183,7 +186,7 @@ class generator {
       } else if (token == markers.boi) {
         s->now = mode::image;
       } else {
-        append_text(s->result.content, token);
+        append_text(s->result, token);
         s->guided.table.append_text();
         const index_t row = pass.add_token(s->guided, s->guided.table.rows() - 1, token);
         if (++s->tokens == options_.max_tokens) {
@@ -212,9 +215,12 @@ class generator {
     return sample_token(logits, options_.text, key.uniform(static_cast<std::uint64_t>(s.tokens + s.images)));
   }
 
-  static void append_text(document& d, token_t token) {
-    if (d.segments.empty() || !std::holds_alternative<text>(d.segments.back())) d.segments.emplace_back(text{});
-    std::get<text>(d.segments.back()).tokens.push_back(token);
+  /// The prompt's last segment stays as it is, even where the text goes on.
+  static void append_text(generated_document& d, token_t token) {
+    auto& segments = d.content.segments;
+    const bool begins = static_cast<index_t>(segments.size()) == d.prompt_segments;
+    if (begins || !std::holds_alternative<text>(segments.back())) segments.emplace_back(text{});
+    std::get<text>(segments.back()).tokens.push_back(token);
   }
 
   void take_logits(const typename Model::outputs& out, const std::vector<token_t>& rows,
@@ -262,7 +268,8 @@ class generator {
     const bool leads = std::none_of(s.result.content.segments.begin(), s.result.content.segments.end(),
                                     [](const segment& part) { return std::holds_alternative<text>(part); });
     s.guided.table.append_text();
-    s.guided.table.append_span(grid.rows, grid.cols, s.images, leads);
+    const auto number = static_cast<index_t>(s.guided.table.spans().size());  // the prompt's images come before
+    s.guided.table.append_span(grid.rows, grid.cols, number, leads);
     if (!guides) return;
     s.unguided.table = {};
     s.unguided.table.begin_document();
