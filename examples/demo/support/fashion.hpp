@@ -19,10 +19,10 @@ namespace tf = transfusion;
 using tf::index_t;
 
 /// The demo's model: the paper's, with the v target (steadier than ε in a run of minutes) and, for pictures that come
-/// before their caption, the noise limit of paper Table 8.
+/// before their caption, a noise limit as in paper Table 8, at half its level.
 struct recipe : tf::paper {
   using target = tf::target::v;
-  using time_sampling = tf::time_sampling::limited<500>;
+  using time_sampling = tf::time_sampling::limited<250>;
 };
 
 using exec = tf::cpu_exec<float>;
