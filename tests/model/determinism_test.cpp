@@ -12,18 +12,18 @@ using namespace small_model;
 
 namespace {
 
-/// Large enough that every operation is cut into several pieces.
+/// Large enough that the operations are cut into several pieces.
 model_config<paper> wide() {
-  model_config<paper> c{.layers = 2, .width = 96, .heads = 4, .vocabulary = 700, .kv_heads = 2};
+  model_config<paper> c{.layers = 2, .width = 64, .heads = 4, .vocabulary = 520, .kv_heads = 2};
   c.codec.channels = 2;
   return c;
 }
 std::vector<document> many_documents(std::uint64_t seed) {
   std::vector<document> docs;
-  for (std::uint64_t d = 0; d < 12; ++d) {
+  for (std::uint64_t d = 0; d < 9; ++d) {
     std::vector<token_t> words;
     for (std::uint64_t i = 0; i < 30 + 3 * d; ++i)
-      words.push_back(static_cast<token_t>(4 + random_key{seed, 0, stream::test}.below(100 * d + i, 690)));
+      words.push_back(static_cast<token_t>(4 + random_key{seed, 0, stream::test}.below(100 * d + i, 510)));
     docs.push_back({text{words}, drawn_image(10, 12, seed + d), text{{5}}});
     if (d % 3 == 0) docs.back().segments.push_back(drawn_image(4, 20, seed + 50 + d));
   }
@@ -38,7 +38,7 @@ std::vector<typename Exec::scalar> train(Exec& exec, std::uint64_t seed) {
   adamw<Exec> optimiser(exec, m.parameters(), {.ema_decay = 0.9});
   std::vector<scalar> trace;
   tape<Exec> tape(exec);
-  for (std::uint32_t step = 0; step < 3; ++step) {
+  for (std::uint32_t step = 0; step < 2; ++step) {
     tape.reset();
     const auto batch = m.pack(many_documents(seed + step));
     const auto losses = m.loss(tape, batch, m.plan_noise(batch, {seed, step, stream::noise}));

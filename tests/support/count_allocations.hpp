@@ -54,14 +54,18 @@ int posix_memalign(void** p, std::size_t alignment, std::size_t n) {
 }
 }
 #else
-void* operator new(std::size_t n) { return test_support::note(std::malloc(n ? n : 1)); }
-void* operator new(std::size_t n, std::align_val_t a) {
+// Not inlined: g++ would take malloc and operator delete, or free and operator new, for a mismatched pair.
+#define TEST_SUPPORT_WHOLE __attribute__((noinline))
+TEST_SUPPORT_WHOLE void* operator new(std::size_t n) { return test_support::note(std::malloc(n ? n : 1)); }
+TEST_SUPPORT_WHOLE void* operator new(std::size_t n, std::align_val_t a) {
   const std::size_t alignment = static_cast<std::size_t>(a);
   return test_support::note(std::aligned_alloc(alignment, (n + alignment - 1) / alignment * alignment));
 }
-void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return operator new(n, a); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+TEST_SUPPORT_WHOLE void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return operator new(n, a);
+}
+TEST_SUPPORT_WHOLE void operator delete(void* p) noexcept { std::free(p); }
+TEST_SUPPORT_WHOLE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+TEST_SUPPORT_WHOLE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+TEST_SUPPORT_WHOLE void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 #endif
