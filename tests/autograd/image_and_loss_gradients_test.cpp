@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#define BOOST_TEST_MODULE autograd_image_and_loss_gradients
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <vector>
+
+#include "autograd/gradient_cases.hpp"
+#include "transfusion/autograd/op/head_cross_entropy.hpp"
+#include "transfusion/autograd/op/patchify.hpp"
+#include "transfusion/autograd/op/squared_error.hpp"
+#include "transfusion/autograd/op/timestep_embedding.hpp"
+
+using namespace gradient_cases;
+
+namespace {
+
+/// Two grids of images in patches of 2 × 2: 2 and 6 patches of `channels` channels.
+std::vector<image_place> two_images(index_t channels) {
+  return {{0, 0, {channels, 2, 4}}, {channels * 8, 2, {channels, 6, 4}}};
+}
+constexpr index_t all_patches = 8;
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(unpatchify_gradients, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  for (const index_t channels : {1, 3}) {
+    gradient_check check(exec, 16);
+    const auto patches = check.input("patches", all_patches, channels * 4);
+    const auto places = two_images(channels);
+    expect(check.run([&](auto& t, auto& v) {
+      return weighted_output(t, unpatchify(t, v[patches], t.upload(places), 2), key);
+    }),
+           shape_text(channels));
+  }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(patchify_undoes_unpatchify_and_has_no_gradient, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  for (const index_t channels : {1, 3}) {
+    tape<poisoned<Exec>> t(exec);
+    const auto places = t.upload(two_images(channels));
+    auto patches = t.variable(all_patches, channels * 4);
+    exec.normal(patches.value().flat(), key, 1.0);
+    const auto values = unpatchify(t, patches, places, 2);
+    const auto again = patchify(t, values.value().flat(), places, all_patches, 2, channels);
+    BOOST_TEST(on_host(exec, again.value()) == on_host(exec, patches.value()), boost::test_tools::per_element());
+    BOOST_TEST(!t.sink(again));
+  }
+}
+
+// Patches in raster order; inside a patch channel by channel, each row by row.
+BOOST_AUTO_TEST_CASE_TEMPLATE(patchify_order, Exec, test_support::double_policies) {
+  Exec exec;
+  tape<Exec> t(exec);
+  std::vector<double> numbers;
+  for (int i = 0; i < 2 * 2 * 4; ++i) numbers.push_back(i);
+  const std::vector<image_place> place{{0, 0, {2, 2, 4}}};
+  const auto patches = on_host(exec, patchify(t, t.upload(numbers), t.upload(place), 2, 2, 2).value());
+  const std::vector<double> expected{0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15};
+  BOOST_TEST(patches == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(head_cross_entropy_gradients, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  for (const auto [rows, width, vocabulary] : shapes)
+    for (const bool some_ignored : {false, true})
+      for (const double z_weight : {0.0, 0.1}) {
+        gradient_check check(exec, 17);
+        const auto x = check.input("x", rows, width);
+        const auto w = check.parameters().declare("w", {vocabulary, width}, drawn);
+        const auto targets = random_tokens(rows, vocabulary, 18, some_ignored);
+        std::vector<double> weights;
+        for (index_t n = 0; n < rows; ++n) weights.push_back(0.3 + static_cast<double>(n));
+        expect(check.run([&](auto& t, auto& v) {
+          const auto losses = head_cross_entropy(t, v[x], w, t.upload(targets), t.upload(weights), z_weight);
+          const auto each = on_host(exec, losses.cross_entropy), log_z = on_host(exec, losses.log_z);
+          double value = 0;
+          for (std::size_t n = 0; n < each.size(); ++n)
+            value += weights[n] * (each[n] + z_weight * log_z[n] * log_z[n]);
+          return value;
+        }),
+               shape_text(rows, width, vocabulary, some_ignored, z_weight));
+      }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(head_cross_entropy_value, Exec, test_support::double_policies) {
+  Exec exec;
+  tape<Exec> t(exec);
+  parameter_set<Exec> set;
+  const auto w = set.declare("w", {3, 2}, initial_value::normal(1));
+  set.allocate(exec, 5);
+  auto x = t.variable(2, 2);
+  exec.normal(x.value().flat(), key, 1.0);
+  const auto head = on_host(exec, w.value()), rows = on_host(exec, x.value());
+  double z = 0, logit[3];
+  for (std::size_t o = 0; o < 3; ++o) z += std::exp(logit[o] = rows[0] * head[2 * o] + rows[1] * head[2 * o + 1]);
+  const auto losses =
+      head_cross_entropy(t, x, w, t.upload(std::vector<token_t>{2, ignored}), t.upload(std::vector<double>{4, 5}));
+  const auto each = on_host(exec, losses.cross_entropy), log_z = on_host(exec, losses.log_z);
+  BOOST_TEST(each[0] == std::log(z) - logit[2], boost::test_tools::tolerance(1e-13));
+  BOOST_TEST(log_z[0] == std::log(z), boost::test_tools::tolerance(1e-13));
+  BOOST_TEST(each[1] == 0);
+  BOOST_TEST(log_z[1] == 0);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(squared_error_gradients, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  for (const index_t channels : {1, 3}) {
+    gradient_check check(exec, 19);
+    const auto places = two_images(channels);
+    const index_t count = channels * all_patches * 4;
+    const auto prediction = check.input("prediction", 1, count);
+    std::vector<double> target(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < target.size(); ++i) target[i] = 0.1 * static_cast<double>(i % 7);
+    const std::vector<double> weights{0.7, 2.5};
+    expect(check.run([&](auto& t, auto& v) {
+      const auto each =
+          on_host(exec, squared_error(t, v[prediction], t.upload(target), t.upload(places), t.upload(weights)));
+      return weights[0] * each[0] + weights[1] * each[1];
+    }),
+           shape_text(channels));
+  }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_perfect_prediction_has_no_squared_error, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  tape<poisoned<Exec>> t(exec);
+  const auto places = two_images(2);
+  auto prediction = t.variable(1, 2 * all_patches * 4);
+  exec.normal(prediction.value().flat(), key, 1.0);
+  const auto losses =
+      squared_error(t, prediction, prediction.value().flat(), t.upload(places), t.upload(std::vector<double>{1, 1}));
+  for (double l : on_host(exec, losses)) BOOST_TEST(l == 0);
+  for (double d : on_host(exec, t.gradient(prediction))) BOOST_TEST(d == 0);
+}
+
+// cos and sin of t · 10000^(-k/K), cosines first; no gradient.
+BOOST_AUTO_TEST_CASE_TEMPLATE(timestep_embedding_values, Exec, test_support::double_policies) {
+  Exec exec;
+  tape<Exec> t(exec);
+  const std::vector<double> times{1, 250, 1000};
+  const auto e = timestep_embedding(t, t.upload(times), 8);
+  const auto found = on_host(exec, e.value());
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t k = 0; k < 4; ++k) {
+      const double angle = times[i] * std::pow(10000.0, -static_cast<double>(k) / 4);
+      BOOST_TEST(std::abs(found[8 * i + k] - std::cos(angle)) < 1e-12);
+      BOOST_TEST(std::abs(found[8 * i + 4 + k] - std::sin(angle)) < 1e-12);
+    }
+  BOOST_TEST(!t.sink(e));
+}
