@@ -71,7 +71,7 @@ class step_memory {
   /// Forgets everything taken. Blocks opened on the way are replaced by one that holds them all.
   void reset() {
     if (blocks_.size() > 1) {
-      const index_t bytes = peak();
+      const index_t bytes = taken_;
       blocks_.clear();
       blocks_.emplace_back(*exec_, bytes);
     }
