@@ -12,8 +12,9 @@ struct window {
 #else
   tf::key_interval keys(tf::index_t q, const tf::span_table& table) const {
 #endif
-    return tf::key_interval::of(table.document_begin(q), q + 1);
-  }
-};
+      return tf::key_interval::of(table.document_begin(q), q + 1);
+}
+}
+;
 
 static_assert(tf::attention_mask<window>);
