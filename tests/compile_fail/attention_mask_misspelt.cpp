@@ -6,15 +6,16 @@
 
 namespace tf = transfusion;
 
-struct window {
 #ifdef TRANSFUSION_KO
-  tf::key_interval key(tf::index_t q, const tf::span_table& table) const {
+#define NAME key
 #else
-  tf::key_interval keys(tf::index_t q, const tf::span_table& table) const {
+#define NAME keys
 #endif
-      return tf::key_interval::of(table.document_begin(q), q + 1);
-}
-}
-;
+
+struct window {
+  tf::key_interval NAME(tf::index_t q, const tf::span_table& table) const {
+    return tf::key_interval::of(table.document_begin(q), q + 1);
+  }
+};
 
 static_assert(tf::attention_mask<window>);
