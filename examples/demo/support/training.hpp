@@ -6,6 +6,7 @@
 #include <string>
 
 #include "demo/support/fashion.hpp"
+#include "support/training.hpp"
 
 namespace fashion {
 
@@ -32,15 +33,7 @@ struct training_settings {
   config sizes() const;
 };
 
-/// What a training run did, for the report.
-struct training_summary {
-  index_t steps = 0;
-  index_t pictures = 0;
-  index_t parameters = 0;
-  double seconds = 0;
-  double tokens_per_second = 0;
-  double gflops = 0;  ///< of the mask's exact count of operations
-};
+using support::training_summary;
 
 /// Trains, writing the checkpoint and `log` (CSV), and leaves the averaged weights in the checkpoint's file.
 training_summary train(exec& e, const data& d, const settings& common, const training_settings& how,
