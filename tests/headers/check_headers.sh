@@ -46,7 +46,7 @@ EOF
 }
 export -f check
 
-cd "$include"
+cd "$include" || exit 1
 {
   find transfusion -name '*.hpp' | sort | sed 's/$/ prebuilt/'
   # Where the bodies come along.
