@@ -12,7 +12,7 @@ namespace {
 
 template <class Exec, class Variant>
 void check_against_plain(const tf::generation_options& options, double tolerance_of_images, std::map<char, int>& seen) {
-  for (std::uint64_t seed : {4, 5, 6}) {
+  for (std::uint64_t seed : {4u, 5u, 6u}) {
     fixture<Exec, Variant> f(seed);
     plain_generator plain(f.model, options);
     const auto found = f(options, requests());

@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(rows_of_a_float_matrix_are_samples) {
 }
 
 BOOST_AUTO_TEST_CASE(identical_sets_are_at_distance_zero) {
-  for (std::size_t width : {1, 2, 16}) {
+  for (std::size_t width : {1u, 2u, 16u}) {
     const auto s = statistics_of(random_samples(100, width, 2), static_cast<tf::index_t>(width));
     BOOST_TEST(tf::frechet_distance(s, s) < 1e-10);
   }

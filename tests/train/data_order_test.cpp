@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(the_order_is_a_pure_function_of_seed_and_place) {
 // Neighbours in the order are as far apart as random ones: |i - j| has the mean (n² - 1) / 3n.
 BOOST_AUTO_TEST_CASE(neighbours_are_strangers) {
   const tf::index_t count = 5000;
-  for (std::uint64_t seed : {0, 1, 2}) {
+  for (std::uint64_t seed : {0u, 1u, 2u}) {
     const tf::data_order order(seed, count);
     double distance = 0, displaced = 0;
     for (tf::index_t i = 0; i + 1 < count; ++i) {
