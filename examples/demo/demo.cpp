@@ -20,9 +20,10 @@ struct demo_settings {
   transfusion::index_t captioned = 2000;
 };
 
-void run(const demo_settings& s) {
+void run(demo_settings s) {
   const std::filesystem::path out(s.out);
   std::filesystem::create_directories(out);
+  s.drawing.seed = s.common.seed;
   fashion::exec e(s.common.threads);
   const fashion::data d(s.common.data_folder);
   fashion::findings f;

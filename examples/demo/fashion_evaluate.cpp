@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 10000));
   CLI11_PARSE(app, argc, argv);
   try {
+    f.draws.seed = common.seed;
     fashion::exec e(common.threads);
     const fashion::data d(common.data_folder);
     fashion::model m = fashion::load(e, checkpoint);

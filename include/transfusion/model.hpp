@@ -216,6 +216,9 @@ class model {
     return y;
   }
 
+  /// The output matrix [V, D].
+  parameter<Exec> head() const { return head_; }
+
   const typename Variant::mask& mask_policy() const { return mask_; }
   const typename Variant::position& position_policy() const { return position_; }
   const typename Variant::schedule& schedule() const { return schedule_; }

@@ -56,6 +56,10 @@ model_config<Variant> completed(model_config<Variant> c) {
   marker("eos", c.markers.eos, true);
   marker("boi", c.markers.boi, false);
   marker("eoi", c.markers.eoi, false);
+  const token_t boi = c.markers.boi, eoi = c.markers.eoi;
+  require<config_error>(
+      boi != eoi && boi != c.markers.bos && boi != c.markers.eos && eoi != c.markers.bos && eoi != c.markers.eos,
+      "markers: found boi ", boi, ", eoi ", eoi, ", expected tokens that no other marker has");
   return c;
 }
 

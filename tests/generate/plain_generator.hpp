@@ -120,7 +120,7 @@ class plain_generator {
       }
       return z;
     };
-    std::vector<double> x = normals(static_cast<std::uint32_t>(number), tf::stream::noise);
+    std::vector<double> x = normals(static_cast<std::uint32_t>(number), tf::stream::first_noise);
     const auto times = tf::respaced_times(options_.image_steps);
     for (std::size_t k = 0; k + 1 < times.size(); ++k) {
       const auto now = tf::level_at(model_.schedule(), times[k]), then = tf::level_at(model_.schedule(), times[k + 1]);

@@ -128,3 +128,17 @@ BOOST_AUTO_TEST_CASE(noise_is_limited_for_leading_images) {
   BOOST_TEST(latest_leading > 0.49);
   BOOST_TEST(latest_other > 0.98);
 }
+
+// A dropped caption leaves the unguided branch's document: sampling runs it from t = 1, so training shows it all noise.
+BOOST_AUTO_TEST_CASE(noise_is_not_limited_for_the_unguided_branch) {
+  reference_exec<double> exec;
+  model<noise_limited, reference_exec<double>> m(exec, config<noise_limited>(), 1);
+  std::vector<document> dropped{{text{{5}}, image{{1, 2, 2}, {1, 2, 3, 4}}}};
+  drop_captions(dropped, 1, {1, 0, stream::dropout});
+  const auto batch = m.pack(dropped);
+  BOOST_REQUIRE(batch.text_targets() <= 1);
+  double latest = 0;
+  for (std::uint32_t step = 0; step < 400; ++step)
+    latest = std::max(latest, m.plan_noise(batch, {1, step, stream::noise}).levels[0].time);
+  BOOST_TEST(latest > 0.98);
+}

@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(patches_stand_in_raster_order) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(an_image_leads_only_while_no_text_stands_before_it) {
+BOOST_AUTO_TEST_CASE(an_image_leads_where_its_text_comes_after_it_and_none_before) {
   const auto leads = [](const tf::document& d) {
     const auto batch = pack({d});
     std::string s;
@@ -191,10 +191,13 @@ BOOST_AUTO_TEST_CASE(an_image_leads_only_while_no_text_stands_before_it) {
     return s;
   };
   BOOST_TEST(leads({picture(2, 2), picture(2, 2), tf::text{{10}}, picture(2, 2)}) == "110");
+  BOOST_TEST(leads({picture(2, 2), tf::text{{10}}}) == "1");
+  BOOST_TEST(leads({picture(2, 2)}) == "0");  // without words it is not read but drawn
   BOOST_TEST(leads({tf::text{{10}}, picture(2, 2)}) == "0");
-  BOOST_TEST(leads({tf::text{}, picture(2, 2)}) == "1");
+  BOOST_TEST(leads({tf::text{}, picture(2, 2), tf::text{{10}}}) == "1");
+  BOOST_TEST(leads({picture(2, 2), tf::text{}}) == "0");
   // Each document counts for itself.
-  const auto batch = pack({{tf::text{{10}}, picture(2, 2)}, {picture(2, 2)}});
+  const auto batch = pack({{tf::text{{10}}, picture(2, 2)}, {picture(2, 2), tf::text{{10}}}});
   BOOST_TEST(!batch.table.spans()[0].leads);
   BOOST_TEST(batch.table.spans()[1].leads);
 }

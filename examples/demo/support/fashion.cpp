@@ -41,7 +41,7 @@ tf::image data::picture(const support::labelled_images& set, index_t i) const {
 
 std::vector<tf::document> data::documents(index_t step, index_t pairs, std::uint64_t seed) const {
   const tf::data_order order(seed, train_.count);
-  const tf::random_key choice{seed, static_cast<std::uint32_t>(step), tf::stream::data_order};
+  const tf::random_key choice{seed, static_cast<std::uint32_t>(step), tf::stream::document_order};
   std::vector<tf::document> documents;
   for (index_t i = 0; i < pairs;) {
     const auto draw = static_cast<std::uint64_t>(2 * i);

@@ -75,10 +75,15 @@ judge::opinion judge::look(const std::vector<float>& pictures) {
   const auto seen = body(tape, pictures).value();
   const auto scores = tape.saved(seen.rows(), last_.rows());
   exec_->linear(scores, seen, last_.value(), {});
+  std::vector<float> on_host(static_cast<std::size_t>(scores.size())), of_body(static_cast<std::size_t>(seen.size()));
+  exec_->download(on_host.data(), scores.data, on_host.size() * sizeof(float));
+  exec_->download(of_body.data(), seen.data, of_body.size() * sizeof(float));
   opinion result;
   for (index_t i = 0; i < seen.rows(); ++i) {
-    result.labels.push_back(std::max_element(scores.row(i), scores.row(i) + scores.cols()) - scores.row(i));
-    result.features.emplace_back(seen.row(i), seen.row(i) + features);
+    const auto score = on_host.begin() + i * scores.cols();
+    const auto feature = of_body.begin() + i * features;
+    result.labels.push_back(std::max_element(score, score + scores.cols()) - score);
+    result.features.emplace_back(feature, feature + features);
   }
   return result;
 }

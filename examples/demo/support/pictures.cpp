@@ -51,7 +51,7 @@ void save_denoising(const std::filesystem::path& file, model& m, const data& d, 
       m, {.max_tokens = 0, .image = picture_shape, .image_steps = how.steps, .guidance = how.guidance});
   generate(requests, [&](index_t request, index_t step, const std::vector<float>& values) {
     auto& cells = rows[static_cast<std::size_t>(request)].cells;
-    if (step == how.steps * static_cast<index_t>(cells.size()) / (columns - 1))
+    while (cells.size() < columns && step == how.steps * static_cast<index_t>(cells.size()) / (columns - 1))
       cells.push_back(cell({picture_shape, values}));
   });
   draw_grid(rows, {.title = "From noise to picture", .columns = heads, .magnify = 3}).save(file);

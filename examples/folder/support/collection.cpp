@@ -38,7 +38,7 @@ index_t collection::longest_caption() const {
 
 std::vector<tf::document> collection::documents(index_t step, const settings& s) const {
   const tf::data_order order(s.seed, size());
-  const tf::random_key choice{s.seed, static_cast<std::uint32_t>(step), tf::stream::data_order};
+  const tf::random_key choice{s.seed, static_cast<std::uint32_t>(step), tf::stream::document_order};
   std::vector<tf::document> documents;
   for (index_t i = 0; i < s.pairs; ++i) {
     const index_t item = order(step * s.pairs + i);

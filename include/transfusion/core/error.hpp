@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -50,10 +51,9 @@ inline std::string text_of(std::string_view s) { return std::string(s); }
 inline std::string text_of(const std::string& s) { return s; }
 inline std::string text_of(const char* s) { return s; }
 inline std::string text_of(double v) {
-  std::string s = std::to_string(v);
-  const auto end = s.find_last_not_of('0');
-  s.erase(s[end] == '.' ? end : end + 1);
-  return s;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", v);
+  return text;
 }
 inline std::string text_of(float v) { return text_of(static_cast<double>(v)); }
 template <class Integer>

@@ -9,7 +9,18 @@
 namespace transfusion {
 
 /// What a random number is for. Each stream is independent of the others for the same seed and step.
-enum class stream : std::uint32_t { weights, data_order, timestep, noise, dropout, text_sampling, solver_noise, test };
+enum class stream : std::uint32_t {
+  weights,
+  data_order,
+  timestep,
+  noise,
+  dropout,
+  text_sampling,
+  solver_noise,
+  test,
+  first_noise,    ///< what an image is drawn from
+  document_order  ///< how an example or a user's data set makes documents of its items
+};
 
 /// Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3": a pure function of key and
 /// counter.

@@ -24,6 +24,8 @@ class cpu_exec {
 
   /// `threads` = 0 takes every core.
   explicit cpu_exec(int threads = 0);
+  cpu_exec(const cpu_exec&) = delete;  // models and buffers hold its address
+  cpu_exec& operator=(const cpu_exec&) = delete;
 
   int threads() const { return team_.threads(); }
   /// How many blocks of memory this policy has handed out so far.

@@ -63,7 +63,15 @@ class cached_pass {
 
  private:
   void add_row(const cached_sequence& s, index_t begin, index_t end) {
+    const std::size_t first = keys_.size();
     mask::lower(model_->mask_policy(), s.table, begin, end, s.first_slot, keys_);
+    for (std::size_t i = first; i < keys_.size(); ++i) {
+      const index_t q = begin + static_cast<index_t>(i - first) / Model::intervals_per_row;
+      const index_t last = keys_[i].end - s.first_slot;
+      require<config_error>(last <= s.table.span_end(q), "mask: row ", q, ": found keys up to ", last,
+                            ", expected none beyond its own token or image, ", s.table.span_end(q),
+                            ": a mask that looks ahead cannot generate");
+    }
     for (index_t q = begin; q < end; ++q) {
       positions_.push_back(static_cast<token_t>(model_->position_policy().at(q, s.table)));
       slots_.push_back(static_cast<token_t>(s.first_slot + q));

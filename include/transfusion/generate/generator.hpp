@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <memory>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -30,7 +32,9 @@ struct generation_options {
   image_shape image{};      ///< the size of a generated image
   int image_steps = 250;    ///< solver steps, respaced over the 1000 of training
   double guidance = 3;  ///< classifier-free guidance: ε = ε_u + guidance · (ε_c - ε_u); 1: none, and no unguided rows
-  double data_low = -1;  ///< x̂0 is held in [data_low, data_high] at each step: the first one would blow up otherwise
+  /// x̂0 is held in [data_low, data_high] at each step: the first one would blow up otherwise. ±1 fits pixels; latents
+  /// of unit variance want ±4 or so.
+  double data_low = -1;
   double data_high = 1;
 };
 
@@ -62,11 +66,15 @@ class generator {
     require<config_error>(options.data_low < options.data_high, "data_low: found ", options.data_low,
                           ", expected below ", options.data_high);
     times_ = respaced_times(options.image_steps);
-    if (options.max_images > 0) (void)model.grid(options.image);
+    if (options.max_images == 0) return;
+    require<config_error>(options.image.size() > 0, "image: found ", options.image.height, " x ", options.image.width,
+                          ", expected the size of a generated image, or max_images = 0");
+    (void)model.grid(options.image);
+    require_solvable();
   }
 
   std::vector<generated_document> operator()(const std::vector<generation_request>& requests) {
-    return (*this)(requests, [](index_t, index_t, const std::vector<scalar>&) {});
+    return (*this)(requests, nullptr);
   }
 
   /// The same, and `watch(request, step, values)` sees each image [C, H, W] before its first step (0) and after every
@@ -96,6 +104,15 @@ class generator {
     std::vector<scalar> logits;
   };
   static constexpr scalar never = -std::numeric_limits<scalar>::infinity();
+
+  /// A target that says nothing of x̂0 at some level, or a solver that cannot step there, is found before any work.
+  void require_solvable() const {
+    for (std::size_t k = 0; k + 1 < times_.size(); ++k) {
+      const noise_level now = level_at(model_->schedule(), times_[k]);
+      recover_data(now, Model::variant_type::target::of(now.signal, now.noise));
+      solver_.step(now, level_at(model_->schedule(), times_[k + 1]));
+    }
+  }
 
   bool any(mode m) const {
     return std::any_of(states_.begin(), states_.end(), [&](const state& s) { return s.now == m; });
@@ -208,7 +225,7 @@ class generator {
     const auto forbid = [&](token_t t) {
       if (t != ignored) logits[static_cast<std::size_t>(t)] = never;
     };
-    forbid(markers.bos);  // never a target in training
+    if (markers.bos != markers.eos) forbid(markers.bos);  // never a target in training
     forbid(markers.eoi);
     if (s.images >= options_.max_images) forbid(markers.boi);
     const random_key key{s.seed, 0, stream::text_sampling};
@@ -252,7 +269,7 @@ class generator {
     const auto image_of = [&](index_t i) { return x.all().slice(i * size, (i + 1) * size); };
     for (index_t i = 0; i < count; ++i) {
       const state& s = *drawing[static_cast<std::size_t>(i)];
-      model_->exec().normal(image_of(i), {s.seed, static_cast<std::uint32_t>(s.images), stream::noise}, 1.0, 0);
+      model_->exec().normal(image_of(i), {s.seed, static_cast<std::uint32_t>(s.images), stream::first_noise}, 1.0, 0);
     }
     for (std::size_t k = 0; k + 1 < times_.size(); ++k) {
       show(watch, drawing, x.all(), static_cast<index_t>(k));
@@ -265,16 +282,14 @@ class generator {
   /// BOI and the patches' rows, in the request's own document and in the unguided one.
   void open_image(state& s, bool guides) const {
     const patch_grid grid = model_->grid(options_.image);
-    const bool leads = std::none_of(s.result.content.segments.begin(), s.result.content.segments.end(),
-                                    [](const segment& part) { return std::holds_alternative<text>(part); });
     s.guided.table.append_text();
     const auto number = static_cast<index_t>(s.guided.table.spans().size());  // the prompt's images come before
-    s.guided.table.append_span(grid.rows, grid.cols, number, leads);
+    s.guided.table.append_span(grid.rows, grid.cols, number, false);
     if (!guides) return;
     s.unguided.table = {};
     s.unguided.table.begin_document();
     s.unguided.table.append_text(unguided_rows());
-    s.unguided.table.append_span(grid.rows, grid.cols, 0, true);
+    s.unguided.table.append_span(grid.rows, grid.cols, 0, false);
   }
   index_t unguided_rows() const { return model_->config().markers.bos == ignored ? 1 : 2; }
 
@@ -347,7 +362,7 @@ class generator {
       s->result.content.segments.emplace_back(image{options_.image, {drawn.begin(), drawn.end()}});
       ++s->images;
       if (s->tokens >= options_.max_tokens) {
-        finish(*s, options_.max_tokens == 0 ? finish_reason::image_limit : finish_reason::token_limit);
+        finish(*s, s->images == options_.max_images ? finish_reason::image_limit : finish_reason::token_limit);
         continue;
       }
       s->now = mode::text;
@@ -380,11 +395,12 @@ class generator {
   }
   template <class Watch>
   void show(Watch& watch, const std::vector<state*>& drawing, view<scalar, 1> x, index_t step) const {
-    for (std::size_t i = 0; i < drawing.size(); ++i) {
-      const index_t begin = static_cast<index_t>(i) * options_.image.size();
-      watch(static_cast<index_t>(drawing[i] - states_.data()), step,
-            host_copy(x.slice(begin, begin + options_.image.size())));
-    }
+    if constexpr (!std::is_same_v<Watch, std::nullptr_t>)  // without a watcher nothing waits for the device
+      for (std::size_t i = 0; i < drawing.size(); ++i) {
+        const index_t begin = static_cast<index_t>(i) * options_.image.size();
+        watch(static_cast<index_t>(drawing[i] - states_.data()), step,
+              host_copy(x.slice(begin, begin + options_.image.size())));
+      }
   }
 
   const Model* model_;

@@ -142,8 +142,28 @@ model_config<Variant> read_config(const safetensors_file& file) {
   const auto codec = json.value("codec", nlohmann::json::object());
   const std::string where = file.path().string() + ": configuration: ";
   detail::visit_config(c, detail::field_reader{json, where}, detail::field_reader{codec, where + "codec."});
-  return completed(c);
+  try {
+    return completed(c);
+  } catch (const config_error& fault) {
+    throw format_error(where + fault.what());
+  }
 }
+
+namespace detail {
+
+/// Throws format_error naming the first field in which the stored configuration differs from a model's: equal shapes do
+/// not make equal models. Files without a configuration pass; the losses' weights matter to training alone.
+template <variant Variant>
+void check_config(const safetensors_file& file, const model_config<Variant>& config, bool training) {
+  if (file.metadata().find(config_key) == file.metadata().end()) return;
+  const auto stored = nlohmann::json::parse(config_text(read_config<Variant>(file)));
+  const auto wanted = nlohmann::json::parse(config_text(config));
+  for (const auto& [name, value] : wanted.items())
+    require<format_error>(stored.at(name) == value || (name == "loss_weights" && !training), file.path().string(),
+                          ": configuration: ", name, ": found ", stored.at(name).dump(), ", expected ", value.dump());
+}
+
+}  // namespace detail
 
 /// Writes a model's weights under their names (`blocks.3.attention.wq`, …) with its configuration and `metadata`,
 /// atomically.
@@ -172,6 +192,7 @@ void load_weights(const safetensors_file& file, Model& model, weights which = we
       prefix = detail::average_prefix;
   });
   model.parameters().each([&](parameter<exec> p) { detail::check_tensor<exec>(file, prefix + p.name(), p); });
+  detail::check_config<typename Model::variant_type>(file, model.config(), false);
   model.parameters().each([&](parameter<exec> p) {
     detail::read_tensor<exec>(file, model.exec(), prefix + p.name(), p, model.parameters().values());
   });

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <type_traits>
 
+#include "transfusion/core/error.hpp"
 #include "transfusion/core/interval.hpp"
 #include "transfusion/sequence/span_table.hpp"
 
@@ -29,11 +30,17 @@ inline constexpr index_t intervals_per_row =
         : 2;
 
 /// Appends the key intervals of rows [begin, end) of a table to a list, `shift` added to each end (where a KV cache
-/// holds the document).
+/// holds the document). Throws config_error where a row would see keys outside its document.
 template <attention_mask Mask, class List>
 void lower(const Mask& m, const span_table& table, index_t begin, index_t end, index_t shift, List& out) {
-  const auto put = [&](key_interval k) { out.push_back(key_interval::of(k.begin + shift, k.end + shift)); };
   for (index_t q = begin; q < end; ++q) {
+    const auto put = [&](key_interval k) {
+      const bool inside = k.begin >= table.document_begin(q) && k.end <= table.document_end(q);
+      require<config_error>(k.begin >= k.end || inside, "mask: row ", q, ": found keys ", k.begin, " to ", k.end,
+                            ", expected an interval inside its document, ", table.document_begin(q), " to ",
+                            table.document_end(q));
+      out.push_back(key_interval::of(k.begin + shift, k.end + shift));
+    };
     const auto keys = m.keys(q, table);
     if constexpr (intervals_per_row<Mask> == 1) {
       put(keys);

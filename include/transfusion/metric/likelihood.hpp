@@ -27,16 +27,6 @@ index_t packed_rows(const Model& model, const document& d) {
   return rows;
 }
 
-/// The model's output matrix, [V, D].
-template <class Model>
-parameter<typename Model::exec_type> head_of(Model& model) {
-  parameter<typename Model::exec_type> head;
-  model.parameters().each([&](auto p) {
-    if (p.name() == "head") head = p;
-  });
-  return head;
-}
-
 /// Adds log P(target) of every text row of a batch to the sum of its document.
 template <class Model>
 void add_text_log_likelihood(Model& model, tape<typename Model::exec_type>& tape, const packed_batch& batch,
@@ -49,7 +39,7 @@ void add_text_log_likelihood(Model& model, tape<typename Model::exec_type>& tape
   std::vector<token_t> targets;
   for (token_t row : batch.text_rows) targets.push_back(batch.targets[static_cast<std::size_t>(row)]);
   const auto weights = tape.upload(std::vector<scalar>(targets.size(), scalar{1}));
-  const auto losses = head_cross_entropy(tape, rows, head_of(model), tape.upload(targets), weights).cross_entropy;
+  const auto losses = head_cross_entropy(tape, rows, model.head(), tape.upload(targets), weights).cross_entropy;
 
   std::vector<scalar> host(targets.size());
   model.exec().download(host.data(), losses.data, host.size() * sizeof(scalar));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "transfusion/core/error.hpp"
@@ -37,13 +38,15 @@ class packer {
 
   void add(const document& d) {
     batch_.table.begin_document();
-    text_seen_ = false;
     if (markers_.bos != ignored) put_token(markers_.bos);
-    for (const segment& s : d.segments) {
-      if (const text* t = std::get_if<text>(&s))
+    bool text_before = false;
+    for (auto s = d.segments.begin(); s != d.segments.end(); ++s) {
+      if (const text* t = std::get_if<text>(&*s)) {
         put_text(*t);
-      else
-        put_image(std::get<image>(s));
+        text_before = text_before || !t->tokens.empty();
+      } else {
+        put_image(std::get<image>(*s), !text_before && holds_text(s + 1, d.segments.end()));
+      }
     }
     if (!d.open_ended && markers_.eos != ignored) put_token(markers_.eos);
   }
@@ -55,12 +58,19 @@ class packer {
   }
 
  private:
+  using segment_iterator = std::vector<segment>::const_iterator;
+  static bool holds_text(segment_iterator begin, segment_iterator end) {
+    return std::any_of(begin, end, [](const segment& s) {
+      const text* t = std::get_if<text>(&s);
+      return t && !t->tokens.empty();
+    });
+  }
+
   void put_text(const text& t) {
     for (token_t token : t.tokens) {
       require<shape_error>(token >= 0, "document ", batch_.table.documents() - 1, ": token ", token, ", expected >= 0");
       put_token(token);
     }
-    text_seen_ = text_seen_ || !t.tokens.empty();
   }
 
   /// A token is the target of the row before it, unless that row is a patch or belongs to another document. EOI is no
@@ -85,13 +95,13 @@ class packer {
     }
   }
 
-  void put_image(const image& im) {
+  void put_image(const image& im, bool leads) {
     const auto grid = grid_of(im);
     put_token(markers_.boi);  // its own target stays `ignored`: the next row is a patch
     batch_.images.push_back({static_cast<index_t>(batch_.values.size()), batch_.patches(), im.shape});
     batch_.values.insert(batch_.values.end(), im.values.begin(), im.values.end());
     const token_t number = static_cast<token_t>(batch_.image_count()) - 1;
-    batch_.table.append_span(grid.rows, grid.cols, number, !text_seen_);
+    batch_.table.append_span(grid.rows, grid.cols, number, leads);
     for (index_t p = 0; p < grid.rows * grid.cols; ++p) {
       batch_.patch_rows.push_back(static_cast<token_t>(batch_.rows()));
       batch_.patch_image.push_back(number);
@@ -104,7 +114,6 @@ class packer {
   marker_tokens markers_;
   Grid grid_;
   packed_batch batch_;
-  bool text_seen_ = false;
 };
 
 }  // namespace detail

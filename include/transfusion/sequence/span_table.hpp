@@ -16,7 +16,7 @@ struct span {
   index_t image = 0;  ///< its number among all images of the batch
   index_t rows = 0;   ///< its grid of patches
   index_t cols = 0;
-  bool leads = false;  ///< no text stands before it in its document ("image first")
+  bool leads = false;  ///< its text comes after it, none before: "image first"
 };
 
 /// Where each document and each image lies on one packed token axis. Masks, positions, codecs, losses and decoding read

@@ -37,7 +37,7 @@ inline void require_valid(const adamw_options& o) {
 }
 
 /// AdamW over the contiguous block of a parameter_set, with global-norm clip and an exponential moving average of the
-/// weights in the same pass. The average warms up: its decay at step s is at most (1 + s) / (10 + s).
+/// weights in the same pass. The average warms up: its decay at step s is at most (2 + s) / (11 + s).
 template <class Exec>
 class adamw {
  public:

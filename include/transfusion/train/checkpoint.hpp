@@ -52,8 +52,11 @@ Integer metadata_number(const safetensors_file& file, const char* key) {
 
 /// How far the run had come that wrote a checkpoint.
 inline training_state stored_training_state(const safetensors_file& file) {
-  return {detail::metadata_number<index_t>(file, detail::step_key),
-          detail::metadata_number<std::uint64_t>(file, detail::seed_key)};
+  const training_state state{detail::metadata_number<index_t>(file, detail::step_key),
+                             detail::metadata_number<std::uint64_t>(file, detail::seed_key)};
+  require<format_error>(state.next_step >= 0, file.path().string(), ": metadata \"", detail::step_key, "\": found ",
+                        state.next_step, ", expected >= 0");
+  return state;
 }
 
 /// Writes everything a run needs to go on: weights, both moments, the average if there is one, step and seed. Atomic: a
@@ -90,6 +93,7 @@ training_state load_checkpoint(const std::filesystem::path& path, Model& model,
   const auto blocks = detail::checkpoint_blocks(model, optimiser);
   for (const auto& block : blocks)
     model.parameters().each([&](parameter<exec> p) { detail::check_tensor<exec>(file, block.first + p.name(), p); });
+  detail::check_config<typename Model::variant_type>(file, model.config(), true);
   for (const auto& block : blocks)
     model.parameters().each([&](parameter<exec> p) {
       detail::read_tensor<exec>(file, model.exec(), block.first + p.name(), p, block.second);

@@ -63,7 +63,8 @@ class trainer {
     require<config_error>(options_.steps > 0, "steps: found ", options_.steps, ", expected > 0");
     require<config_error>(options_.micro_batches > 0, "micro_batches: found ", options_.micro_batches,
                           ", expected > 0");
-    require<config_error>(options_.warmup >= 0, "warmup: found ", options_.warmup, ", expected >= 0");
+    require<config_error>(options_.warmup >= 0 && options_.warmup <= options_.steps, "warmup: found ", options_.warmup,
+                          ", expected 0 to steps = ", options_.steps);
     require<config_error>(options_.peak_rate >= 0, "peak_rate: found ", options_.peak_rate, ", expected >= 0");
     require<config_error>(options_.last_rate >= 0, "last_rate: found ", options_.last_rate, ", expected >= 0");
     require<config_error>(options_.caption_dropout >= 0 && options_.caption_dropout <= 1, "caption_dropout: found ",
@@ -85,7 +86,8 @@ class trainer {
       const double speed = static_cast<double>(tokens) / bar.seconds();
       log.write(r.step, columns(r, speed));
       if (bar.due() || next_step_ == options_.steps) bar.update(next_step_, details(r, speed));
-      if (options_.checkpoint_every > 0 && next_step_ % options_.checkpoint_every == 0) save();
+      if (options_.checkpoint_every > 0 && next_step_ % options_.checkpoint_every == 0 && next_step_ < options_.steps)
+        save();
     }
     save();
   }

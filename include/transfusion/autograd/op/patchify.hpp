@@ -23,6 +23,7 @@ var<Exec> unpatchify(tape<Exec>& tape, var<Exec> patches, view<const image_place
   tape.exec().unpatchify(y.value().flat(), patches.value(), images, patch);
   tape.on_backward([=](auto& t) {
     const auto dpatches = t.sink(patches);
+    if (!dpatches) return;
     if (!dpatches.add) {
       t.exec().patchify(dpatches.into, t.gradient(y).flat(), images, patch);
       return;

@@ -23,7 +23,9 @@ template <class Exec>
 var<Exec> silu(tape<Exec>& tape, var<Exec> x) {
   auto y = tape.variable(x.rows(), x.cols());
   tape.exec().silu(y.value(), x.value());
-  tape.on_backward([=](auto& t) { t.exec().silu_backward(t.sink(x), t.gradient(y), x.value()); });
+  tape.on_backward([=](auto& t) {
+    if (const auto dx = t.sink(x)) t.exec().silu_backward(dx, t.gradient(y), x.value());
+  });
   return y;
 }
 
