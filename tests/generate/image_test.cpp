@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(a_watcher_sees_every_image_from_noise_to_the_last_step) {
   for (tf::index_t request : {0, 2}) {
     BOOST_REQUIRE(frames[request].size() == 7u);  // 6 steps
     double four[4];
-    tf::normal_block({asked[static_cast<std::size_t>(request)].seed, 0, tf::stream::noise}, 0, four);
+    tf::normal_block({asked[static_cast<std::size_t>(request)].seed, 0, tf::stream::first_noise}, 0, four);
     for (std::size_t i = 0; i < 4; ++i) BOOST_TEST(frames[request][0][i] == static_cast<float>(four[i]));
     BOOST_TEST((frames[request].back() == images(found[static_cast<std::size_t>(request)].content)[0]));
   }

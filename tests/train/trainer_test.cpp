@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #define BOOST_TEST_MODULE train_trainer
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <limits>
 #include <memory>
-#include <optional>
 
 #include "support/policies.hpp"
 #include "support/toy.hpp"
@@ -19,7 +19,7 @@ tf::train_options quick(tf::index_t steps) {
   o.steps = steps;
   o.peak_rate = 3e-3;
   o.last_rate = 3e-4;
-  o.warmup = 5;
+  o.warmup = std::min<tf::index_t>(5, steps);
   o.caption_dropout = 0.3;
   o.seed = 11;
   o.quiet = true;
@@ -294,6 +294,7 @@ BOOST_AUTO_TEST_CASE(options_outside_their_range_are_refused_by_name) {
   refused([](o& x) { x.steps = 0; }, "steps");
   refused([](o& x) { x.micro_batches = 0; }, "micro_batches");
   refused([](o& x) { x.warmup = -1; }, "warmup");
+  refused([](o& x) { x.warmup = x.steps + 1; }, "warmup");
   refused([](o& x) { x.checkpoint_every = -1; }, "checkpoint_every");
   refused([](o& x) { x.peak_rate = -1; }, "peak_rate");
   refused([](o& x) { x.last_rate = std::nan(""); }, "last_rate");
