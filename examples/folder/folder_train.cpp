@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
   app.add_option("--checkpoint", files.checkpoint, "Where the checkpoint is written")->capture_default_str();
   app.add_option("--checkpoint-every", files.checkpoint_every, "Steps between checkpoints; 0: ten times a run")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 1000000000));
   app.add_option("--log", files.log, "Where a CSV log is written; none if not given");
   app.add_flag("--resume", files.resume,
                "Go on from the checkpoint with its own settings; more --steps or --minutes lengthen the run");
@@ -51,7 +51,7 @@ int main(int argc, char** argv) {
   app.add_flag("--quiet", files.quiet, "No progress bar");
   app.add_option("--threads", threads, "CPU threads; 0: all cores")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 1000000000));
   try {
     app.parse(argc, argv);
     folder::training_run run(files, s, folder::given_options(app));

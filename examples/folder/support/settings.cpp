@@ -23,7 +23,7 @@ void settings::add_to(CLI::App& app) {
     return app.add_option(std::string("--") + name, member, help)->capture_default_str();
   };
   const CLI::Range share(0.0, 1.0);
-  add("steps", steps, "Optimiser steps; 0: as many as fit into --minutes")->check(CLI::NonNegativeNumber);
+  add("steps", steps, "Optimiser steps; 0: as many as fit into --minutes")->check(CLI::Range(0, 1000000000));
   add("minutes", minutes, "Time to train where --steps is not given")->check(CLI::PositiveNumber);
   add("pairs", pairs, "Picture-caption pairs a step")->check(CLI::PositiveNumber);
   add("rate", rate, "Peak learning rate")->check(CLI::PositiveNumber);
