@@ -13,6 +13,14 @@
 #include "transfusion/exec/cpu/product.hpp"
 #include "transfusion/exec/cpu/team.hpp"
 
+#if defined(BENCH_HAS_BLAS) && !TRANSFUSION_USE_BLAS
+extern "C" {
+void sgemm_(const char*, const char*, const int*, const int*, const int*, const float*, const float*, const int*,
+            const float*, const int*, const float*, float*, const int*);
+void openblas_set_num_threads(int) __attribute__((weak));  // present in OpenBLAS only
+}
+#endif
+
 // What this machine's matrix product reaches, measured in the run that reports shares of it.
 namespace bench {
 
@@ -62,9 +70,9 @@ inline double eigen_rate(int threads, index_t extent) {
   });
 }
 
-#if TRANSFUSION_USE_BLAS
+#ifdef BENCH_HAS_BLAS
 inline double blas_rate(int threads, index_t extent) {
-  detail::single_threaded_blas();
+  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);  // the team brings the threads
   return product_rate(threads, extent, [](index_t n, const float* a, const float* b, float* c) {
     const int size = static_cast<int>(n);
     const float one = 1, zero = 0;

@@ -9,7 +9,9 @@ namespace tf = transfusion;
 
 struct encoder {
   using options = tf::codec::linear_patch::options;
-  static tf::patch_grid grid(tf::image_shape shape, const options& o) { return tf::codec::linear_patch::grid(shape, o); }
+  static tf::patch_grid grid(tf::image_shape shape, const options& o) {
+    return tf::codec::linear_patch::grid(shape, o);
+  }
 
   template <class Exec>
   struct layer {
@@ -17,7 +19,8 @@ struct encoder {
 
     auto encode(tf::tape<Exec>& tape, const tf::image_batch<Exec>& images) const { return whole.encode(tape, images); }
 #ifndef TRANSFUSION_KO
-    auto decode(tf::tape<Exec>& tape, tf::var<Exec> hidden, tf::no_skip skip, const tf::image_batch<Exec>& images) const {
+    auto decode(tf::tape<Exec>& tape, tf::var<Exec> hidden, tf::no_skip skip,
+                const tf::image_batch<Exec>& images) const {
       return whole.decode(tape, hidden, skip, images);
     }
 #endif

@@ -11,7 +11,8 @@ namespace {
 
 template <class T>
 bool same_bits(view<T, 1> a, view<T, 1> b) {
-  return a.size() == b.size() && std::memcmp(a.data, b.data, static_cast<std::size_t>(a.size()) * sizeof(T)) == 0;
+  if (a.size() != b.size()) return false;
+  return a.size() == 0 || std::memcmp(a.data, b.data, static_cast<std::size_t>(a.size()) * sizeof(T)) == 0;
 }
 
 template <class Scalar>

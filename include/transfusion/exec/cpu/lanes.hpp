@@ -47,7 +47,7 @@ void transform(index_t count, T* out, const F& f, const In*... in) {
   T tail[sizeof...(In) + 1][width] = {};
   std::size_t operand = 0;
   (std::copy(in + i, in + count, tail[operand++]), ...);
-  [&]<std::size_t... I>(std::index_sequence<I...>) { store<T>(tail[sizeof...(In)], f(load<T>(tail[I])...)); }
+  [&]<std::size_t... Row>(std::index_sequence<Row...>) { store<T>(tail[sizeof...(In)], f(load<T>(tail[Row])...)); }
   (std::index_sequence_for<In...>{});
   std::copy_n(tail[sizeof...(In)], count - i, out + i);
 }
@@ -77,7 +77,7 @@ T sum(index_t count, const F& f, const T* first, const In*... in) {
     std::size_t operand = 0;
     std::copy(first + i, first + count, tail[operand++]);
     (std::copy(in + i, in + count, tail[operand++]), ...);
-    [&]<std::size_t... I>(std::index_sequence<I...>) { total[1] = total[1] + f(load<T>(tail[I])...); }
+    [&]<std::size_t... Row>(std::index_sequence<Row...>) { total[1] = total[1] + f(load<T>(tail[Row])...); }
     (std::make_index_sequence<sizeof...(In) + 1>{});
   }
   return Eigen::internal::predux<lanes<T>>((total[0] + total[1]) + (total[2] + total[3]));
