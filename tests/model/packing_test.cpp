@@ -6,6 +6,7 @@
 
 #include "model/small_model.hpp"
 #include "support/policies.hpp"
+#include "transfusion/sequence/caption_dropout.hpp"
 
 using namespace small_model;
 
