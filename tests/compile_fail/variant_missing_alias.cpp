@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A variant that is not derived from another one must name every policy; the compiler names the one that is missing.
-// expect: variant
-// expect: V::weighting
+// expect: weighting
 #include "transfusion/variant.hpp"
 
 namespace tf = transfusion;

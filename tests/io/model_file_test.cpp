@@ -268,6 +268,20 @@ BOOST_AUTO_TEST_CASE(a_configuration_that_contradicts_itself_is_refused) {
   json["heads"] = 3;
   c.metadata["transfusion.config"] = json.dump();
   c.write(f.path);
-  fails_saying<tf::config_error>([&] { tf::read_config<tf::paper>(tf::safetensors_file(f.path)); },
-                                 {"heads", "found 3"});
+  fails_saying<tf::format_error>([&] { tf::read_config<tf::paper>(tf::safetensors_file(f.path)); },
+                                 {f.path, "heads", "found 3"});
+}
+
+// The tensors have the same shapes, and the models differ all the same.
+BOOST_AUTO_TEST_CASE(weights_of_another_configuration_are_refused) {
+  fixture f;
+  tf::save_model(f.path, f.model);
+  contents c(f.path);
+  auto json = nlohmann::json::parse(c.metadata.at("transfusion.config"));
+  const auto theta = json["rope_theta"];
+  json["rope_theta"] = 500;
+  c.metadata["transfusion.config"] = json.dump();
+  c.write(f.path);
+  fails_saying<tf::format_error>([&] { tf::load_weights(tf::safetensors_file(f.path), f.model); },
+                                 {f.path, "rope_theta", "found 500", "expected " + theta.dump()});
 }

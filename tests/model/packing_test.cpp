@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(noise_is_limited_for_leading_images) {
 BOOST_AUTO_TEST_CASE(noise_is_not_limited_for_the_unguided_branch) {
   reference_exec<double> exec;
   model<noise_limited, reference_exec<double>> m(exec, config<noise_limited>(), 1);
-  std::vector<document> dropped{{text{{5}}, image{{1, 2, 2}, {1, 2, 3, 4}}}};
+  std::vector<document> dropped{{text{{5}}, image{{2, 2, 2}, drawn(8, 1)}}};
   drop_captions(dropped, 1, {1, 0, stream::dropout});
   const auto batch = m.pack(dropped);
   BOOST_REQUIRE(batch.text_targets() <= 1);

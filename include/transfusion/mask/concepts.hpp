@@ -13,10 +13,9 @@ namespace transfusion {
 /// Says which keys row q may see: `keys(q, table)` gives one interval, or two in rising order without overlap.
 template <class M>
 concept attention_mask = requires(const M& m, index_t q, const span_table& table) {
-  { m.keys(q, table) } -> std::same_as<key_interval>;
-}
-|| requires(const M& m, index_t q, const span_table& table) {
-  { m.keys(q, table) } -> std::same_as<two_key_intervals>;
+  m.keys(q, table);
+  requires std::same_as<decltype(m.keys(q, table)), key_interval> ||
+      std::same_as<decltype(m.keys(q, table)), two_key_intervals>;
 };
 
 namespace mask {

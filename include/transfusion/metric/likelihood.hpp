@@ -15,7 +15,7 @@ namespace detail {
 
 /// How many rows a document takes in a packed batch.
 template <class Model>
-index_t packed_rows(const Model& model, const document& d) {
+index_t document_rows(const Model& model, const document& d) {
   const marker_tokens& markers = model.config().markers;
   index_t rows = (markers.bos != ignored) + (markers.eos != ignored && !d.open_ended);
   for (const segment& s : d.segments) {
@@ -62,7 +62,7 @@ std::vector<double> text_log_likelihood(Model& model, const std::vector<document
   for (std::size_t begin = 0; begin < documents.size();) {
     std::size_t end = begin;
     for (index_t rows = 0; end < documents.size(); ++end) {
-      rows += detail::packed_rows(model, documents[end]);
+      rows += detail::document_rows(model, documents[end]);
       if (rows > rows_at_once && end > begin) break;
     }
     const std::vector<document> pass(documents.begin() + static_cast<std::ptrdiff_t>(begin),
