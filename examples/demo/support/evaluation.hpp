@@ -22,7 +22,7 @@ caption_accuracy measure_captions(model& m, const data& d, index_t pictures);
 
 /// How to draw pictures from captions.
 struct drawing {
-  double guidance = 4;
+  double guidance = 3;
   int steps = 250;
   std::uint64_t seed = 1;
 };
