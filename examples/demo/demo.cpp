@@ -61,11 +61,11 @@ int main(int argc, char** argv) {
   CLI::App app("Trains a Transfusion model on Fashion-MNIST, draws, captions, and writes pictures and a report.",
                "demo");
   s.common.add_to(app);
-  s.training.add_to(app);
+  auto* training = app.add_option_group("Training");
+  s.training.add_to(*training);
   app.add_option("--out", s.out, "Folder for pictures, report and checkpoint")->capture_default_str();
-  app.add_option("--checkpoint", s.checkpoint, "Show this trained model instead of training one")
-      ->check(CLI::ExistingFile);
-  app.add_flag("--resume", s.training.resume, "Go on from the checkpoint in the output folder (give the same --steps)");
+  training->excludes(app.add_option("--checkpoint", s.checkpoint, "Show this trained model instead of training one")
+                         ->check(CLI::ExistingFile));
   app.add_option("--guidance", s.drawing.guidance, "Scale of classifier-free guidance")->capture_default_str();
   app.add_option("--image-steps", s.drawing.steps, "Solver steps a picture")
       ->capture_default_str()

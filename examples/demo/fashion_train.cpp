@@ -15,7 +15,6 @@ int main(int argc, char** argv) {
   how.add_to(app);
   app.add_option("--checkpoint", checkpoint, "Where the checkpoint is written")->capture_default_str();
   app.add_option("--log", log, "Where the CSV log is written")->capture_default_str();
-  app.add_flag("--resume", how.resume, "Go on from the checkpoint (give the same --steps and --seed)");
   CLI11_PARSE(app, argc, argv);
   try {
     fashion::exec e(common.threads);

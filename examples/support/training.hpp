@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "transfusion/metric/flops.hpp"
 #include "transfusion/train.hpp"
 
 // How the examples train small models in minutes, whatever their data.
@@ -64,13 +63,10 @@ training_summary run_counted(transfusion::trainer<Model>& trainer, Model& model,
   double flops = 0;
   index_t tokens = 0;
   const stopwatch watch;
-  trainer.run([&](index_t step) {
-    auto documents = documents_of(step);
-    const auto batch = model.pack(documents);
-    flops += transfusion::training_flops(model, batch);
-    tokens += batch.rows();
-    s.pictures += batch.image_count();
-    return documents;
+  trainer.run(documents_of, [&](const auto& step) {
+    flops += step.flops;
+    tokens += step.tokens;
+    s.pictures += step.images;
   });
   s.steps = trainer.next_step();
   s.seconds = watch.seconds();

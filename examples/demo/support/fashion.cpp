@@ -5,7 +5,7 @@ namespace fashion {
 
 namespace {
 
-constexpr double picture_first_share = 0.5;
+constexpr double picture_first_share = 0.35;
 constexpr double two_pairs_share = 0.15;
 
 }  // namespace

@@ -52,8 +52,8 @@ class data {
   tf::image picture(const support::labelled_images& set, index_t i) const;
   tf::text words(index_t label) const { return captions_[static_cast<std::size_t>(label)]; }
 
-  /// The training documents of one step: half of the pairs caption first, half picture first; some documents hold two
-  /// pairs.
+  /// The training documents of one step: two thirds of the pairs caption first, the others picture first; some
+  /// documents hold two pairs.
   std::vector<tf::document> documents(index_t step, index_t pairs, std::uint64_t seed) const;
 
  private:

@@ -109,6 +109,10 @@ std::string save_interleaved(const std::filesystem::path& file, model& m, const 
       summary += "[picture] ";
     }
   }
+  if (parts.empty()) {
+    summary = "(none of the documents tried came to its end with a picture in it)";
+    parts.emplace_back(summary);
+  }
   draw_document(parts, {.title = "One document, written by the model alone"}).save(file);
   return summary;
 }

@@ -79,7 +79,7 @@ void save_report(const std::filesystem::path& file, const findings& f) {
   report.paragraph(
       "A Transfusion model, trained on Fashion-MNIST in both directions at once: next-token prediction on "
       "captions, diffusion on pictures. It differs from the paper in two lines: the v target, and the noise "
-      "limit t ≤ 250 for pictures that come before their caption. Half of the pairs are picture first.");
+      "limit t ≤ 250 for pictures that come before their caption. About a third of the pairs are picture first.");
   report.table(goals(f));
   report.paragraph("Captions: " + std::to_string(f.captions.pictures) +
                    " test pictures. Drawn: " + std::to_string(f.pictures.pictures) + " pictures, guidance " +

@@ -5,24 +5,35 @@
 
 namespace fashion {
 
+namespace {
+
+constexpr const char* vocabulary_key = "vocabulary";
+
+}  // namespace
+
 void settings::add_to(CLI::App& app) {
   app.add_option("--data", data_folder, "Folder with the four gzip'd IDX files of Fashion-MNIST")
       ->capture_default_str();
-  app.add_option("--threads", threads, "CPU threads; 0: all cores")->capture_default_str();
+  app.add_option("--threads", threads, "CPU threads; 0: all cores")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--seed", seed, "Seed of weights, data order and noise")->capture_default_str();
 }
 
 void training_settings::add_to(CLI::App& app) {
-  app.add_option("--steps", steps, "Optimiser steps; 0: as many as fit into --minutes")->capture_default_str();
+  auto* total = app.add_option("--steps", steps, "Optimiser steps; 0: as many as fit into --minutes")
+                    ->capture_default_str()
+                    ->check(CLI::NonNegativeNumber);
   app.add_option("--minutes", minutes, "Time to train where --steps is not given")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   app.add_option("--pairs", pairs, "Picture-caption pairs a step")->capture_default_str()->check(CLI::PositiveNumber);
   app.add_option("--rate", rate, "Peak learning rate")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--layers", layers, "Transformer blocks")->capture_default_str();
-  app.add_option("--width", width, "Width of the transformer")->capture_default_str();
-  app.add_option("--heads", heads, "Attention heads")->capture_default_str();
-  app.add_option("--patch", patch, "Side of a patch in pixels")->capture_default_str();
+  app.add_option("--layers", layers, "Transformer blocks")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--width", width, "Width of the transformer")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--heads", heads, "Attention heads")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--patch", patch, "Side of a patch in pixels")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_flag("--resume", resume, "Go on from the checkpoint; give the run's own --steps and --seed")->needs(total);
 }
 
 config training_settings::sizes() const {
@@ -45,13 +56,18 @@ training_summary train(exec& e, const data& d, const settings& common, const tra
   options.checkpoint_every = std::max<index_t>(1, steps / 5);
   model m(e, how.sizes(), common.seed);
   tf::trainer<model> trainer(m, options);
-  trainer.set_metadata({{"vocabulary", vocabulary().to_json()}});
+  trainer.set_metadata({{vocabulary_key, vocabulary().to_json()}});
   if (how.resume) trainer.resume(checkpoint.string());
   return support::run_counted(trainer, m, documents_of);
 }
 
 model load(exec& e, const std::filesystem::path& checkpoint) {
   const tf::safetensors_file file(checkpoint);
+  const auto words = file.metadata().find(vocabulary_key);
+  tf::require<tf::format_error>(words != file.metadata().end() && words->second == vocabulary().to_json(),
+                                checkpoint.string(), ": metadata \"", vocabulary_key, "\": found ",
+                                words == file.metadata().end() ? "none" : words->second, ", expected ",
+                                vocabulary().to_json());
   model m(e, tf::read_config<recipe>(file), 0);
   tf::load_weights(file, m);
   return m;

@@ -72,6 +72,9 @@ struct linear_patch {
     static options checked(options o) {
       require<config_error>(o.channels > 0, "codec.channels: found ", o.channels, ", expected > 0");
       require<config_error>(o.patch > 0, "codec.patch: found ", o.patch, ", expected > 0");
+      require<config_error>(o.time == time_place::after_projection || o.time == time_place::before_projection,
+                            "codec.time: found ", static_cast<int>(o.time),
+                            ", expected 0 (after the projection) or 1 (before it)");
       return o;
     }
   };

@@ -84,8 +84,6 @@ class step_memory {
     for (const auto& b : blocks_) bytes += b.size();
     return bytes;
   }
-  /// Bytes taken since the last reset.
-  index_t taken() const { return taken_; }
 
  private:
   static constexpr index_t smallest_block = index_t{1} << 20;

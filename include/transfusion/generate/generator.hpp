@@ -41,7 +41,7 @@ struct generation_options {
 /// Why a document stopped growing.
 enum class finish_reason { end_token, token_limit, image_limit };
 
-/// A prompt with what the model added.
+/// A prompt with what the model added; open-ended unless the model ended it.
 struct generated_document {
   document content;
   index_t prompt_segments = 0;  ///< how many leading segments are the prompt's
@@ -129,6 +129,7 @@ class generator {
       prompts.push_back(packed_prompt(requests[i].prompt));
       state& s = states_[i];
       s.result.content = requests[i].prompt;
+      s.result.content.open_ended = true;
       s.result.prompt_segments = static_cast<index_t>(requests[i].prompt.segments.size());
       s.seed = requests[i].seed;
       require<config_error>(!requests[i].begin_image || options_.max_images > 0, "request ", i,
@@ -387,6 +388,7 @@ class generator {
   static void finish(state& s, finish_reason reason) {
     s.now = mode::done;
     s.result.reason = reason;
+    s.result.content.open_ended = reason != finish_reason::end_token;
   }
   std::vector<scalar> host_copy(view<const scalar, 1> device) const {
     std::vector<scalar> host(static_cast<std::size_t>(device.size()));

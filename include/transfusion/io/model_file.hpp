@@ -64,8 +64,7 @@ struct field_reader {
   }
 };
 
-/// Calls visit(name, member) for every field of a configuration, the codec's options included where they have
-/// visit_fields.
+/// Calls visit(name, member) for every field of a configuration, the codec's options included.
 template <class Config, class Visit, class Nested>
 void visit_config(Config& c, Visit visit, Nested nested) {
   visit("layers", c.layers);
@@ -81,7 +80,13 @@ void visit_config(Config& c, Visit visit, Nested nested) {
   visit("boi", c.markers.boi);
   visit("eoi", c.markers.eoi);
   visit("loss_weights", c.loss_weights);
-  if constexpr (requires { c.codec.visit_fields(c.codec, nested); }) c.codec.visit_fields(c.codec, nested);
+  using options = std::remove_cvref_t<decltype(c.codec)>;
+  if constexpr (requires { c.codec.visit_fields(c.codec, nested); })
+    c.codec.visit_fields(c.codec, nested);
+  else
+    static_assert(std::is_empty_v<options>,
+                  "the codec's options have members, but no visit_fields(options&, visit) that would store them; "
+                  "codec/linear_patch.hpp shows one");
 }
 
 template <variant Variant>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "transfusion/autograd/parameter.hpp"
@@ -64,13 +65,16 @@ class adamw {
   /// The global norm of the gradient that has gathered; on the host.
   double gradient_norm() {
     exec_->sum_of_squares(norm_.all(), set_->gradients());
+    measured_ = true;
     scalar squared{};
     exec_->download(&squared, norm_.all().data, sizeof(scalar));
     return std::sqrt(static_cast<double>(squared));
   }
 
-  /// Applies the gradient, whose norm gradient_norm() has just measured, as step `step` (from 0), and zeroes it.
+  /// Applies the gradient as step `step` (from 0), clipped by its norm, and zeroes it. The norm is that of the last
+  /// gradient_norm() since the step before, or is measured now.
   void step(index_t step, double rate) {
+    if (!std::exchange(measured_, false)) exec_->sum_of_squares(norm_.all(), set_->gradients());
     const double steps = static_cast<double>(step + 1);
     adamw_step s{rate,
                  options_.beta1,
@@ -104,6 +108,7 @@ class adamw {
   parameter_set<Exec>* set_;
   adamw_options options_;
   buffer<Exec, scalar> first_, second_, average_, norm_;
+  bool measured_ = false;  ///< norm_ belongs to the gradients as they are
 };
 
 /// While it lives, a model computes with its averaged weights; then the trained ones come back. Nothing happens without

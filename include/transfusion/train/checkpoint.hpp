@@ -93,6 +93,11 @@ training_state load_checkpoint(const std::filesystem::path& path, Model& model,
   const auto blocks = detail::checkpoint_blocks(model, optimiser);
   for (const auto& block : blocks)
     model.parameters().each([&](parameter<exec> p) { detail::check_tensor<exec>(file, block.first + p.name(), p); });
+  model.parameters().each([&](parameter<exec> p) {
+    require<format_error>(optimiser.average() || !file.find(std::string(detail::average_prefix) + p.name()),
+                          file.path().string(), ": tensor '", detail::average_prefix, p.name(),
+                          "': found a moving average, expected none, as this run's ema_decay is 0");
+  });
   detail::check_config<typename Model::variant_type>(file, model.config(), true);
   for (const auto& block : blocks)
     model.parameters().each([&](parameter<exec> p) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "transfusion/metric/flops.hpp"
 #include "transfusion/model.hpp"
 #include "transfusion/sequence/caption_dropout.hpp"
 #include "transfusion/train/adamw.hpp"
@@ -44,6 +45,8 @@ struct step_report {
   double gradient_norm = 0;            ///< before the clip
   double rate = 0;
   index_t tokens = 0;  ///< packed rows, text and patches
+  index_t images = 0;
+  double flops = 0;  ///< of the matrix products, forward and backward, with the mask's exact count of pairs
 };
 
 /// Trains a model: packs documents, accumulates gradients, clips, applies AdamW, averages, logs, saves.
@@ -74,22 +77,30 @@ class trainer {
   }
 
   /// Runs the steps that are left. `documents_of(step)` gives the documents of a step, as a pure function of its
-  /// number. Throws numeric_error, before any weight changes, when a loss or gradient is not finite.
-  template <class Source>
-  void run(Source&& documents_of) {
+  /// number; `observe(report)` hears of each step. Throws numeric_error, before any weight changes, when a loss or
+  /// gradient is not finite.
+  template <class Source, class Observer>
+  void run(Source&& documents_of, Observer&& observe) {
     training_log log(options_.log_path, column_names(), next_step_);
     progress bar("train", options_.steps, next_step_, options_.quiet);
     index_t tokens = 0;
+    double flops = 0;
     while (next_step_ < options_.steps) {
       const report r = step(documents_of(next_step_));
+      observe(r);
       tokens += r.tokens;
+      flops += r.flops;
       const double speed = static_cast<double>(tokens) / bar.seconds();
-      log.write(r.step, columns(r, speed));
+      log.write(r.step, columns(r, speed, flops / bar.seconds() / 1e9));
       if (bar.due() || next_step_ == options_.steps) bar.update(next_step_, details(r, speed));
       if (options_.checkpoint_every > 0 && next_step_ % options_.checkpoint_every == 0 && next_step_ < options_.steps)
         save();
     }
     save();
+  }
+  template <class Source>
+  void run(Source&& documents_of) {
+    run(documents_of, [](const report&) {});
   }
 
   /// One optimiser step on these documents.
@@ -102,6 +113,8 @@ class trainer {
       share.all_targets += b.text_targets();
       share.all_images += b.image_count();
       r.tokens += b.rows();
+      r.images += b.image_count();
+      r.flops += training_flops(*model_, b);
     }
     for (const packed_batch& b : batches) {
       tape_.reset();
@@ -191,12 +204,12 @@ class trainer {
   static std::vector<std::string> column_names() {
     std::vector<std::string> names;
     for (auto n : Model::loss_type::names) names.emplace_back(n);
-    for (auto n : {"total", "gradient_norm", "rate", "tokens_per_second"}) names.emplace_back(n);
+    for (auto n : {"total", "gradient_norm", "rate", "tokens_per_second", "gflops"}) names.emplace_back(n);
     return names;
   }
-  static std::vector<double> columns(const report& r, double speed) {
+  static std::vector<double> columns(const report& r, double speed, double gflops) {
     std::vector<double> values(r.losses.begin(), r.losses.end());
-    for (double v : {r.total, r.gradient_norm, r.rate, speed}) values.push_back(v);
+    for (double v : {r.total, r.gradient_norm, r.rate, speed, gflops}) values.push_back(v);
     return values;
   }
   static std::string details(const report& r, double speed) {

@@ -9,10 +9,12 @@
 
 #include "transfusion/core/error.hpp"
 #include "transfusion/core/types.hpp"
+#include "transfusion/io/atomic_file.hpp"
 
 namespace transfusion {
 
-/// A CSV file with one line a step. A resumed run keeps the lines before its first step and rewrites the rest.
+/// A CSV file with one line a step. A resumed run keeps the lines before its first step, atomically, and writes the
+/// rest anew.
 class training_log {
  public:
   /// An empty path logs nothing. Throws io_error when the file cannot be written.
@@ -21,8 +23,10 @@ class training_log {
     std::string kept = "step";
     for (const std::string& c : columns) kept += "," + c;
     kept += "\n" + (first_step > 0 ? lines_before(first_step) : std::string());
-    file_.open(path, std::ios::trunc);
-    file_ << kept << std::flush;
+    atomic_file rewritten(path);
+    rewritten.write_at(0, kept.data(), kept.size());
+    rewritten.commit();
+    file_.open(path, std::ios::app);
     require<io_error>(file_.good(), path, ": cannot write the training log");
   }
 

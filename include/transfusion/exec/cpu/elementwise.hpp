@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "transfusion/exec/cpu.hpp"
@@ -20,15 +21,19 @@ void cpu_exec<Scalar>::swiglu(matrix y, const_matrix gate, const_matrix up) {
 template <class Scalar>
 void cpu_exec<Scalar>::swiglu_backward(sink dgate, sink dup, const_matrix dy, const_matrix gate, const_matrix up) {
   const auto one = detail::all(Scalar{1});
-  const auto gate_gradient = [&](auto d, auto g, auto u) {
-    const auto s = detail::sigmoid<Scalar>(g);
-    return d * u * s * (one + g * (one - s));
-  };
-  const auto up_gradient = [](auto d, auto g) { return d * g * detail::sigmoid<Scalar>(g); };
+  const auto gate_gradient = [&](auto d, auto g, auto u, auto s) { return d * u * s * (one + g * (one - s)); };
+  const auto up_gradient = [](auto d, auto g, auto s) { return d * g * s; };
+  constexpr index_t strip = 1024;  // its sigmoids stay in the first cache for both gradients
   team_.run_pieces(dy.size(), 4, [&](index_t begin, index_t end) {
-    const Scalar *d = dy.data + begin, *g = gate.data + begin, *u = up.data + begin;
-    if (dgate) detail::emit(dgate.add, end - begin, dgate.into.data + begin, gate_gradient, d, g, u);
-    if (dup) detail::emit(dup.add, end - begin, dup.into.data + begin, up_gradient, d, g);
+    Scalar sigmoids[strip];
+    for (index_t at = begin; at < end; at += strip) {
+      const index_t n = std::min(strip, end - at);
+      const Scalar *d = dy.data + at, *g = gate.data + at, *u = up.data + at, *s = sigmoids;
+      detail::transform(
+          n, sigmoids, [](auto v) { return detail::sigmoid<Scalar>(v); }, g);
+      if (dgate) detail::emit(dgate.add, n, dgate.into.data + at, gate_gradient, d, g, u, s);
+      if (dup) detail::emit(dup.add, n, dup.into.data + at, up_gradient, d, g, s);
+    }
   });
 }
 

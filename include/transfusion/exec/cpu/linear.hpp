@@ -11,7 +11,17 @@ namespace transfusion {
 namespace detail {
 
 /// The tiles of a product's result: 256 rows by 512 columns, or thin columns when there are too few rows to share out.
-inline tiling product_tiles(index_t rows, index_t cols) { return {rows, cols, 256, rows <= 256 ? 128 : 512}; }
+/// Where there are tiles enough for all threads they are higher, so that the right factor is packed less often; the
+/// bits of our own product do not depend on its tiles.
+inline tiling product_tiles(index_t rows, index_t cols, int threads) {
+  tiling tiles{rows, cols, 256, rows <= 256 ? 128 : 512};
+  if (rows <= 256 || TRANSFUSION_USE_BLAS) return tiles;  // a BLAS makes no such promise
+  for (index_t height : {1024, 512}) {
+    const tiling higher{rows, cols, height, tiles.tile_cols};
+    if (higher.count() >= 2 * threads) return higher;
+  }
+  return tiles;
+}
 
 /// db[o] += sum over n of dy[n, o] for columns [begin, end), in rising n.
 template <class Scalar>
@@ -26,7 +36,7 @@ void add_column_sums(view<Scalar, 1> db, view<const Scalar, 2> dy, index_t begin
 template <class Scalar>
 void cpu_exec<Scalar>::linear(matrix y, const_matrix x, const_matrix w, const_vector b) {
   const index_t depth = x.cols();
-  const detail::tiling tiles = detail::product_tiles(y.rows(), y.cols());
+  const detail::tiling tiles = detail::product_tiles(y.rows(), y.cols(), team_.threads());
   Scalar* packing = team_.reserve<Scalar>(detail::scratch::packing, team_.threads() * detail::packing_elements);
   team_.run(tiles.count(), [&](index_t i, int thread) {
     const auto t = tiles[i];
@@ -40,8 +50,8 @@ void cpu_exec<Scalar>::linear(matrix y, const_matrix x, const_matrix w, const_ve
 template <class Scalar>
 void cpu_exec<Scalar>::linear_backward(sink dx, matrix dw, vector db, const_matrix dy, const_matrix x, const_matrix w) {
   const index_t rows = dy.rows(), inputs = w.cols(), outputs = dy.cols();
-  const detail::tiling weight_tiles = detail::product_tiles(dw ? outputs : 0, inputs);
-  const detail::tiling input_tiles = detail::product_tiles(dx ? rows : 0, inputs);
+  const detail::tiling weight_tiles = detail::product_tiles(dw ? outputs : 0, inputs, team_.threads());
+  const detail::tiling input_tiles = detail::product_tiles(dx ? rows : 0, inputs, team_.threads());
   const detail::tiling bias_tiles{1, db ? outputs : 0, 1, 256};
   Scalar* packing = team_.reserve<Scalar>(detail::scratch::packing, team_.threads() * detail::packing_elements);
   const auto weight_gradient = [&](detail::tiling::tile t, Scalar* mine) {

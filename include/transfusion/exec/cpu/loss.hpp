@@ -11,8 +11,13 @@
 namespace transfusion {
 namespace detail {
 
-/// Rows whose logits stand in memory at once: enough for the products to run at full speed, few enough for large V.
-inline constexpr index_t logit_rows = 256;
+/// Rows whose logits stand in memory at once: as many as fit into 64 MB, as every chunk reads and writes all of dw, but
+/// enough for the products to run at full speed.
+template <class Scalar>
+index_t logit_rows(index_t vocabulary) {
+  constexpr index_t bytes = index_t{1} << 26, fewest = 256;
+  return std::max(fewest, bytes / (vocabulary * static_cast<index_t>(sizeof(Scalar))) / fewest * fewest);
+}
 
 /// Turns one row of logits into exp(logit - largest); returns their sum and the largest.
 template <class Scalar>
@@ -40,18 +45,18 @@ void cpu_exec<Scalar>::cross_entropy(vector loss, vector log_z, matrix dx, matri
     if (targets[n] >= 0) kept[count++] = n;
   }
   if (dx) fill(dx.flat(), 0);
-  const index_t chunk = std::min(count, detail::logit_rows);
+  const index_t most = detail::logit_rows<Scalar>(vocabulary), chunk = std::min(count, most);
   Scalar* packing = team_.reserve<Scalar>(scratch::packing, team_.threads() * detail::packing_elements);
   Scalar* logits = team_.reserve<Scalar>(scratch::logits, chunk * vocabulary);
   Scalar* inputs = team_.reserve<Scalar>(scratch::values, chunk * width);
   Scalar* input_gradients = team_.reserve<Scalar>(scratch::partial, chunk * width);
 
-  for (index_t first = 0; first < count; first += detail::logit_rows) {
-    const index_t rows = std::min(detail::logit_rows, count - first);
+  for (index_t first = 0; first < count; first += most) {
+    const index_t rows = std::min(most, count - first);
     const index_t* mine = kept + first;
     for (index_t r = 0; r < rows; ++r) std::copy_n(x.row(mine[r]), width, inputs + r * width);
 
-    const detail::tiling logit_tiles{rows, vocabulary, detail::logit_rows, 512};
+    const detail::tiling logit_tiles{rows, vocabulary, 256, 512};
     team_.run(logit_tiles.count(), [&](index_t i, int thread) {
       const auto t = logit_tiles[i];
       detail::product<Scalar>(t.rows(), t.cols(), width, {inputs + t.row * width, width}, {w.row(t.col), width, true},
@@ -78,7 +83,7 @@ void cpu_exec<Scalar>::cross_entropy(vector loss, vector log_z, matrix dx, matri
     });
     if (!dx) continue;
 
-    const detail::tiling input_tiles{rows, width, 64, 384};
+    const detail::tiling input_tiles{rows, width, 256, 256};
     const detail::tiling weight_tiles{dw ? vocabulary : 0, width, 256, 512};
     team_.run(input_tiles.count() + weight_tiles.count(), [&](index_t i, int thread) {
       Scalar* pack = packing + thread * detail::packing_elements;
