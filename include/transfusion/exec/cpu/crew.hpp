@@ -40,31 +40,30 @@ class worker_crew {
   static constexpr std::uint32_t closing = 0;  // a list of no tasks ends the workers
   static constexpr int patience = 4000;        // spins before a worker sleeps: some tens of microseconds
 
-  /// What is being handed out: the number of the list above, the next task below. One word, so that a worker with an
-  /// old list in mind can take nothing from a new one.
-  static std::uint64_t word(std::uint32_t list, std::uint32_t task) { return std::uint64_t{list} << 32 | task; }
+  /// What is being handed out: the number of the list above, how many of its tasks are left below. One word, so that a
+  /// worker with an old list in mind can take nothing from a new one, nor take a finished list for an unfinished one.
+  static std::uint64_t word(std::uint32_t list, std::uint32_t left) { return std::uint64_t{list} << 32 | left; }
 
   void publish(invoke f, const void* context, std::uint32_t count) {
     invoke_.store(f, std::memory_order_relaxed);
     context_.store(context, std::memory_order_relaxed);
     count_.store(count, std::memory_order_relaxed);
     finished_.store(0, std::memory_order_relaxed);
-    next_.store(word(++list_, 0), std::memory_order_seq_cst);
-    if (sleepers_.load(std::memory_order_seq_cst) > 0) next_.notify_all();
+    left_.store(word(++list_, count), std::memory_order_seq_cst);
+    if (sleepers_.load(std::memory_order_seq_cst) > 0) left_.notify_all();
   }
 
   void take_tasks(int thread) {
-    std::uint64_t seen = next_.load(std::memory_order_acquire);
-    while (true) {
+    std::uint64_t seen = left_.load(std::memory_order_acquire);
+    while (static_cast<std::uint32_t>(seen) > 0) {
       const invoke f = invoke_.load(std::memory_order_relaxed);
       const void* context = context_.load(std::memory_order_relaxed);
-      const auto task = static_cast<std::uint32_t>(seen);
-      if (task >= count_.load(std::memory_order_relaxed)) return;
-      // Success proves that f and context belong to the list of `seen`: it is not finished while this task is not.
-      if (!next_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
-      f(context, task, thread);
+      const std::uint32_t count = count_.load(std::memory_order_relaxed);
+      // Success proves that all three belong to the list of `seen`: it is not finished while this task is not.
+      if (!left_.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      f(context, count - static_cast<std::uint32_t>(seen), thread);
       finished_.fetch_add(1, std::memory_order_release);
-      ++seen;
+      --seen;
     }
   }
 
@@ -78,16 +77,16 @@ class worker_crew {
   }
 
   std::uint32_t wait_for_list(std::uint32_t known) {
-    std::uint64_t now = next_.load(std::memory_order_acquire);
+    std::uint64_t now = left_.load(std::memory_order_acquire);
     for (int spins = 0; static_cast<std::uint32_t>(now >> 32) == known; ++spins) {
       if (spins < patience) {
         pause(0);
       } else {
         sleepers_.fetch_add(1, std::memory_order_seq_cst);
-        next_.wait(now, std::memory_order_seq_cst);
+        left_.wait(now, std::memory_order_seq_cst);
         sleepers_.fetch_sub(1, std::memory_order_seq_cst);
       }
-      now = next_.load(std::memory_order_acquire);
+      now = left_.load(std::memory_order_acquire);
     }
     return static_cast<std::uint32_t>(now >> 32);
   }
@@ -102,7 +101,7 @@ class worker_crew {
 #endif
   }
 
-  alignas(64) std::atomic<std::uint64_t> next_{0};
+  alignas(64) std::atomic<std::uint64_t> left_{0};
   alignas(64) std::atomic<std::uint32_t> finished_{0};
   alignas(64) std::atomic<invoke> invoke_{nullptr};
   std::atomic<const void*> context_{nullptr};
