@@ -60,11 +60,11 @@ struct model_losses {
     const auto& term = terms[i];
     if (term.count == 0) return 0;
     constexpr index_t piece = 512;
-    typename Exec::scalar host[piece];
+    typename Exec::real host[piece];
     double sum = 0;
     for (index_t begin = 0; begin < term.each.size(); begin += piece) {
       const index_t count = std::min(piece, term.each.size() - begin);
-      exec.download(host, term.each.data + begin, static_cast<std::size_t>(count) * sizeof(typename Exec::scalar));
+      exec.download(host, term.each.data + begin, static_cast<std::size_t>(count) * sizeof(typename Exec::real));
       for (index_t j = 0; j < count; ++j) sum += static_cast<double>(host[j]);
     }
     return sum / static_cast<double>(term.count);
@@ -81,6 +81,7 @@ class model {
   using variant_type = Variant;
   using exec_type = Exec;
   using scalar = typename Exec::scalar;
+  using real = typename Exec::real;
   using config_type = model_config<Variant>;
   using loss_type = typename Variant::loss;
   static constexpr index_t intervals_per_row = mask::intervals_per_row<typename Variant::mask>;
@@ -179,7 +180,7 @@ class model {
   }
 
   /// The inputs of an uncached pass over a whole batch, with its images as given.
-  model_inputs<Exec> inputs(tape<Exec>& tape, const packed_batch& batch, view<const scalar, 1> values,
+  model_inputs<Exec> inputs(tape<Exec>& tape, const packed_batch& batch, view<const real, 1> values,
                             view<const image_place, 1> places, const noise_plan& plan) const {
     auto keys = tape.template list<key_interval>(batch.rows() * intervals_per_row);
     mask::lower(mask_, batch.table, 0, batch.rows(), 0, keys);
@@ -195,24 +196,24 @@ class model {
   /// rows.
   template <class Keys, class Positions>
   attention_context<Exec> context(tape<Exec>& tape, const Keys& keys, const Positions& positions) const {
-    const auto rotation = tape.saved(static_cast<index_t>(positions.size()), config_.width / config_.heads);
+    const auto rotation = tape.saved_real(static_cast<index_t>(positions.size()), config_.width / config_.heads);
     exec_->rope_table(rotation, tape.upload(positions), config_.rope_theta);
     const view<const key_interval, 1> flat = tape.upload(keys);
     return {key_intervals(flat.data, static_cast<index_t>(positions.size()), intervals_per_row), rotation, nullptr, {}};
   }
 
   /// The times of images as the codec reads them, in steps of 1/1000.
-  static view<const scalar, 1> upload_times(tape<Exec>& tape, const std::vector<noise_level>& levels) {
-    auto times = tape.template list<scalar>(static_cast<index_t>(levels.size()));
+  static view<const real, 1> upload_times(tape<Exec>& tape, const std::vector<noise_level>& levels) {
+    auto times = tape.template list<real>(static_cast<index_t>(levels.size()));
     for (const noise_level& level : levels)
-      times.push_back(static_cast<scalar>(level.time * layer::timestep_mlp<Exec>::steps));
+      times.push_back(static_cast<real>(level.time * layer::timestep_mlp<Exec>::steps));
     return tape.upload(times);
   }
 
   /// Logits of the given hidden rows, on the device. hidden: [R, D]; result: [R, V].
-  view<const scalar, 2> logits(tape<Exec>& tape, view<const scalar, 2> hidden) const {
-    const auto y = tape.saved(hidden.rows(), config_.vocabulary);
-    exec_->linear(y, hidden, head_.value(), {});
+  view<const real, 2> logits(tape<Exec>& tape, view<const scalar, 2> hidden) const {
+    const auto y = tape.saved_real(hidden.rows(), config_.vocabulary);
+    exec_->logits(y, hidden, head_.value());
     return y;
   }
 
@@ -226,7 +227,7 @@ class model {
  private:
   struct declared_only {};
   struct noised_images {
-    view<scalar, 1> x_t, target;
+    view<real, 1> x_t, target;
   };
 
   model(declared_only, Exec& exec, config_type config)
@@ -244,19 +245,19 @@ class model {
   noised_images add_noise(tape<Exec>& tape, const packed_batch& batch, const noise_plan& plan,
                           view<const image_place, 1> places) const {
     const index_t count = static_cast<index_t>(batch.values.size());
-    auto host = tape.template list<scalar>(count);
-    for (float v : batch.values) host.push_back(static_cast<scalar>(v));
-    auto mixing = tape.template list<scalar>(2 * batch.image_count());
-    auto aiming = tape.template list<scalar>(2 * batch.image_count());
+    auto host = tape.template list<real>(count);
+    for (float v : batch.values) host.push_back(static_cast<real>(v));
+    auto mixing = tape.template list<real>(2 * batch.image_count());
+    auto aiming = tape.template list<real>(2 * batch.image_count());
     for (const noise_level& level : plan.levels) {
       const coefficients target = Variant::target::of(level.signal, level.noise);
-      for (double c : {level.signal, level.noise}) mixing.push_back(static_cast<scalar>(c));
-      for (double c : {target.data, target.noise}) aiming.push_back(static_cast<scalar>(c));
+      for (double c : {level.signal, level.noise}) mixing.push_back(static_cast<real>(c));
+      for (double c : {target.data, target.noise}) aiming.push_back(static_cast<real>(c));
     }
     const auto clean = tape.upload(host);
-    const auto noise = tape.saved(count), x_t = tape.saved(count), target = tape.saved(count);
+    const auto noise = tape.saved_real(count), x_t = tape.saved_real(count), target = tape.saved_real(count);
     exec_->normal(noise, plan.key, 1.0, plan.first_value);
-    const auto as_rows = [](view<const scalar, 1> v) { return view<const scalar, 2>(v.data, v.size() / 2, 2); };
+    const auto as_rows = [](view<const real, 1> v) { return view<const real, 2>(v.data, v.size() / 2, 2); };
     exec_->mix(x_t, clean, noise, as_rows(tape.upload(mixing)), places);
     exec_->mix(target, clean, noise, as_rows(tape.upload(aiming)), places);
     return {x_t, target};

@@ -412,6 +412,14 @@ std::vector<operation_case<Exec>> all() {
          auto y = t.poisoned(1, values);
          t.call([&] { t.exec.unpatchify(y.flat(), x, places, 2); });
        }},
+      {"unpatchify_backward", 1e-7,
+       [](run& t) {
+         index_t values, patches;
+         auto places = random_images(t, values, patches, 3);
+         auto x = t.input(values);
+         auto dpatches = t.sink(patches, 12);
+         t.call([&] { t.exec.unpatchify_backward(dpatches, x, places, 2); });
+       }},
       {"mix", 1e-6,
        [](run& t) {
          index_t values, patches;
@@ -469,7 +477,7 @@ std::vector<operation_case<Exec>> all() {
                                .correction2 = 0.2,
                                .max_norm = t.coin() ? 0.3 : 0.0,
                                .ema_decay = 0.99};
-         t.call([&] { t.exec.adamw(w, m, v, ema, g, norm, step); });
+         t.call([&] { t.exec.adamw(w, m, v, ema, {}, g, norm, step); });
        }},
   };
 }

@@ -82,13 +82,14 @@ template <class Model>
 void shake(Model& model, double deviation = 0.3) {
   std::uint64_t seed = 1000;
   model.parameters().each([&](auto p) {
-    auto host = on_host(model.exec(), p.flat_value());
+    auto host = on_host(model.exec(), p.master());
     const auto noise = drawn(p.size(), ++seed);
     for (std::size_t i = 0; i < host.size(); ++i)
-      host[i] = static_cast<typename Model::scalar>(static_cast<float>(
-          static_cast<double>(static_cast<float>(host[i])) + deviation * static_cast<double>(noise[i])));
-    model.exec().upload(p.flat_value().data, host.data(), host.size() * sizeof(host[0]));
+      host[i] = static_cast<typename Model::real>(static_cast<float>(static_cast<double>(static_cast<float>(host[i])) +
+                                                                     deviation * static_cast<double>(noise[i])));
+    model.exec().upload(p.master().data, host.data(), host.size() * sizeof(host[0]));
   });
+  model.parameters().refresh();
 }
 
 /// The weighted objective of a batch, its gradients started on a recording tape.

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "transfusion/core/error.hpp"
@@ -34,8 +35,9 @@ struct parameter_record {
   initial_value start;
   decay decays;
   index_t offset = -1;  ///< into the contiguous block; -1 until it is allocated
+  typename Exec::real* master = nullptr;
   typename Exec::scalar* value = nullptr;
-  typename Exec::scalar* gradient = nullptr;
+  typename Exec::real* gradient = nullptr;
 
   index_t size() const {
     index_t n = 1;
@@ -53,6 +55,7 @@ template <class Exec>
 class parameter {
  public:
   using scalar = typename Exec::scalar;
+  using real = typename Exec::real;
 
   parameter() = default;
   explicit parameter(detail::parameter_record<Exec>* record) : record_(record) {}
@@ -65,24 +68,29 @@ class parameter {
   index_t rows() const { return record_->rows(); }
   index_t cols() const { return size() / rows(); }
 
-  /// [first extent, the rest]; one row for a vector.
+  /// [first extent, the rest]; one row for a vector. What products read: the master itself, or its copy in `scalar`.
   view<scalar, 2> value() const { return {record_->value, rows(), cols()}; }
   /// Same shape; empty while the set holds no gradients.
-  view<scalar, 2> gradient() const { return {record_->gradient, rows(), cols()}; }
+  view<real, 2> gradient() const { return {record_->gradient, rows(), cols()}; }
+  /// The trained numbers themselves, as a vector. Whoever writes them calls the set's refresh() before the next pass.
+  view<real, 1> master() const { return {record_->master, size()}; }
   /// As vectors; empty views for an empty handle, so that an absent bias needs no branch.
   view<scalar, 1> flat_value() const { return record_ ? value().flat() : view<scalar, 1>{}; }
-  view<scalar, 1> flat_gradient() const { return record_ && record_->gradient ? gradient().flat() : view<scalar, 1>{}; }
+  view<real, 1> flat_gradient() const { return record_ && record_->gradient ? gradient().flat() : view<real, 1>{}; }
 
  private:
   detail::parameter_record<Exec>* record_ = nullptr;
 };
 
 /// All parameters of a model: declared by its layers by name, then held in one contiguous block (those that decay
-/// first), with their gradients in a second one. So clip, AdamW, EMA and checkpoints are one pass.
+/// first), with their gradients in a second one. So clip, AdamW, EMA and checkpoints are one pass. Where the policy
+/// computes in a narrower type than it trains in, a third block holds the copy that products read.
 template <class Exec>
 class parameter_set {
  public:
   using scalar = typename Exec::scalar;
+  using real = typename Exec::real;
+  static constexpr bool has_copy = !std::is_same_v<scalar, real>;
 
   /// Declares a parameter. Throws config_error on a name used twice or an extent below 1.
   parameter<Exec> declare(std::string name, std::vector<index_t> shape, initial_value start, decay decays = decay::on) {
@@ -106,32 +114,44 @@ class parameter_set {
         }
       if (group == decay::on) decayed_ = end;
     }
-    values_ = buffer<Exec, scalar>(exec, end);
+    values_ = buffer<Exec, real>(exec, end);
+    if constexpr (has_copy) copy_ = buffer<Exec, scalar>(exec, end);
     exec.fill(values_.all(), 0);
     std::uint32_t number = 0;
     for (auto& r : records_) {
-      r.value = values_.all().data + r.offset;
-      const view<scalar, 1> w(r.value, r.size());
+      r.master = values_.all().data + r.offset;
+      if constexpr (has_copy)
+        r.value = copy_.all().data + r.offset;
+      else
+        r.value = r.master;
+      const view<real, 1> w(r.master, r.size());
       if (r.start.scale != 0)
         exec.normal(w, random_key{seed, number, stream::weights}, r.start.scale);
       else
         exec.fill(w, r.start.constant);
       ++number;
     }
+    refresh();
+  }
+
+  /// Brings the copy that products read up to date with the masters; does nothing where they are one.
+  void refresh() {
+    if constexpr (has_copy) exec_->narrow(copy_.all(), values_.all());
   }
 
   /// Makes room for gradients, all zero. Does nothing the second time.
   void allocate_gradients() {
     if (gradients_) return;
-    gradients_ = buffer<Exec, scalar>(*exec_, values_.size());
+    gradients_ = buffer<Exec, real>(*exec_, values_.size());
     for (auto& r : records_) r.gradient = gradients_.all().data + r.offset;
     zero_gradients();
   }
   void zero_gradients() { exec_->fill(gradients_.all(), 0); }
 
   /// The whole block, and its gradients. [0, decayed()) is the group with weight decay. Padding elements are zero.
-  view<scalar, 1> values() const { return values_.all(); }
-  view<scalar, 1> gradients() const { return gradients_.all(); }
+  view<real, 1> values() const { return values_.all(); }
+  view<scalar, 1> copy() const { return copy_.all(); }  ///< empty where products read the masters
+  view<real, 1> gradients() const { return gradients_.all(); }
   index_t decayed() const { return decayed_; }
 
   /// How many trainable numbers there are, padding not counted.
@@ -160,7 +180,8 @@ class parameter_set {
 
   Exec* exec_ = nullptr;
   std::deque<detail::parameter_record<Exec>> records_;  // a deque: handles point into it
-  buffer<Exec, scalar> values_, gradients_;
+  buffer<Exec, real> values_, gradients_;
+  buffer<Exec, scalar> copy_;
   index_t decayed_ = 0;
 };
 

@@ -53,6 +53,7 @@ template <class Exec>
 class tape {
  public:
   using scalar = typename Exec::scalar;
+  using real = typename Exec::real;
   using variable_type = var<Exec>;
 
   explicit tape(Exec& exec, recording mode = recording::on)
@@ -73,6 +74,11 @@ class tape {
     return {memory_.template take<scalar>(rows * cols).data, rows, cols};
   }
   view<scalar, 1> saved(index_t count) { return memory_.template take<scalar>(count); }
+  /// The same for statistics, losses and images, which are kept in `real`.
+  view<real, 2> saved_real(index_t rows, index_t cols) {
+    return {memory_.template take<real>(rows * cols).data, rows, cols};
+  }
+  view<real, 1> saved_real(index_t count) { return memory_.template take<real>(count); }
 
   /// An empty list on the host with room for `capacity` elements, alive until reset: where inputs are put together.
   template <class T>

@@ -21,11 +21,11 @@ struct patch_grid {
 /// The images of one pass on the device, at whatever noise they have, as a codec reads them.
 template <class Exec>
 struct image_batch {
-  using scalar = typename Exec::scalar;
+  using real = typename Exec::real;
 
-  view<const scalar, 1> values;           ///< flat [C, H, W] images x_t
+  view<const real, 1> values;             ///< flat [C, H, W] images x_t
   view<const image_place, 1> places;      ///< [I]
-  view<const scalar, 1> times;            ///< [I], in steps of 1/1000
+  view<const real, 1> times;              ///< [I], in steps of 1/1000
   view<const token_t, 1> image_of_patch;  ///< [P]
 
   index_t patches() const { return image_of_patch.size(); }

@@ -14,6 +14,7 @@ template <class Scalar = float>
 class cpu_exec {
  public:
   using scalar = Scalar;
+  using real = Scalar;
   using matrix = view<Scalar, 2>;
   using const_matrix = view<const Scalar, 2>;
   using vector = view<Scalar, 1>;
@@ -37,9 +38,12 @@ class cpu_exec {
   void download(void* to, const void* from, std::size_t bytes);
   void fill(vector x, double value);
   void copy(vector y, const_vector x);
+  void widen(vector y, const_vector x) { copy(y, x); }
+  void narrow(vector y, const_vector x) { copy(y, x); }
   void normal(vector x, random_key key, double scale, index_t first = 0);
 
   void linear(matrix y, const_matrix x, const_matrix w, const_vector b);
+  void logits(matrix y, const_matrix x, const_matrix w) { linear(y, x, w, {}); }
   void linear_backward(sink dx, matrix dw, vector db, const_matrix dy, const_matrix x, const_matrix w);
   void embedding(matrix y, const_matrix table, tokens ids);
   void embedding_backward(matrix dtable, const_matrix dy, tokens ids);
@@ -71,6 +75,7 @@ class cpu_exec {
 
   void patchify(matrix patches, const_vector values, images places, index_t patch);
   void unpatchify(vector values, const_matrix patches, images places, index_t patch);
+  void unpatchify_backward(sink dpatches, const_vector dvalues, images places, index_t patch);
   void mix(vector out, const_vector a, const_vector b, const_matrix coefficients, images places);
   void clamp(vector x, double low, double high);
 
@@ -80,7 +85,8 @@ class cpu_exec {
                      const_vector weights);
 
   void sum_of_squares(vector out, const_vector x);
-  void adamw(vector w, vector m, vector v, vector ema, const_vector g, const_vector norm_squared, adamw_step step);
+  void adamw(vector w, vector m, vector v, vector ema, vector copy, const_vector g, const_vector norm_squared,
+             adamw_step step);
 
  private:
   detail::cpu_team team_;

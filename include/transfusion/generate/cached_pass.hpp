@@ -21,7 +21,7 @@ template <class Model>
 class cached_pass {
  public:
   using exec = typename Model::exec_type;
-  using scalar = typename Model::scalar;
+  using real = typename Model::real;
 
   explicit cached_pass(const Model& model) : model_(&model) {}
 
@@ -50,7 +50,7 @@ class cached_pass {
   const std::vector<image_place>& places() const { return places_; }
 
   /// Runs the rows. `values` are those of the images, flat, on the device.
-  typename Model::outputs run(tape<exec>& tape, const kv_cache<exec>& cache, view<const scalar, 1> values) const {
+  typename Model::outputs run(tape<exec>& tape, const kv_cache<exec>& cache, view<const real, 1> values) const {
     auto context = model_->context(tape, keys_, positions_);
     context.caches = cache.layers();
     context.slots = tape.upload(slots_);

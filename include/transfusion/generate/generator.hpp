@@ -54,7 +54,7 @@ template <class Model>
 class generator {
  public:
   using exec = typename Model::exec_type;
-  using scalar = typename Model::scalar;
+  using real = typename Model::real;
 
   /// Throws config_error on an option outside its range.
   generator(const Model& model, generation_options options)
@@ -101,9 +101,9 @@ class generator {
     std::uint64_t seed = 0;
     mode now = mode::text;
     index_t tokens = 0, images = 0;
-    std::vector<scalar> logits;
+    std::vector<real> logits;
   };
-  static constexpr scalar never = -std::numeric_limits<scalar>::infinity();
+  static constexpr real never = -std::numeric_limits<real>::infinity();
 
   /// A target that says nothing of x̂0 at some level, or a solver that cannot step there, is found before any work.
   void require_solvable() const {
@@ -162,7 +162,7 @@ class generator {
   void run_prompts(const std::vector<generation_request>& requests, const std::vector<packed_batch>& prompts) {
     tape_.reset();
     detail::cached_pass<Model> pass(*model_);
-    std::vector<scalar> values;
+    std::vector<real> values;
     std::vector<token_t> last;
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       const packed_batch& p = prompts[i];
@@ -221,7 +221,7 @@ class generator {
   }
 
   token_t draw_token(const state& s) const {
-    std::vector<scalar> logits = s.logits;
+    std::vector<real> logits = s.logits;
     const marker_tokens& markers = model_->config().markers;
     const auto forbid = [&](token_t t) {
       if (t != ignored) logits[static_cast<std::size_t>(t)] = never;
@@ -250,7 +250,7 @@ class generator {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       states[i]->logits.resize(static_cast<std::size_t>(logits.cols()));
       model_->exec().download(states[i]->logits.data(), logits.row(static_cast<index_t>(i)),
-                              states[i]->logits.size() * sizeof(scalar));
+                              states[i]->logits.size() * sizeof(real));
     }
   }
 
@@ -266,7 +266,7 @@ class generator {
     run_prefixes(drawing, guides);
 
     const index_t copies = guides ? 2 : 1;  // the guided images, then the same images for the unguided rows
-    buffer<exec, scalar> x(model_->exec(), copies * count * size);
+    buffer<exec, real> x(model_->exec(), copies * count * size);
     const auto image_of = [&](index_t i) { return x.all().slice(i * size, (i + 1) * size); };
     for (index_t i = 0; i < count; ++i) {
       const state& s = *drawing[static_cast<std::size_t>(i)];
@@ -309,7 +309,7 @@ class generator {
   }
 
   /// x at level k becomes x at level k + 1. Only the images' own rows run.
-  void denoise(const std::vector<state*>& drawing, bool guides, view<scalar, 1> x, std::size_t k) {
+  void denoise(const std::vector<state*>& drawing, bool guides, view<real, 1> x, std::size_t k) {
     exec& e = model_->exec();
     const noise_level now = level_at(model_->schedule(), times_[k]), next = level_at(model_->schedule(), times_[k + 1]);
     const index_t count = static_cast<index_t>(drawing.size()), half = count * options_.image.size();
@@ -320,7 +320,9 @@ class generator {
       e.copy(x.slice(half, 2 * half), x.slice(0, half));
       for (state* s : drawing) pass.add_image(s->unguided, s->unguided.table.spans().back(), options_.image, now);
     }
-    const auto prediction = pass.run(tape_, *cache_, x).prediction.value().flat();
+    const auto predicted = pass.run(tape_, *cache_, x).prediction.value().flat();
+    const auto prediction = tape_.saved_real(predicted.size());
+    e.widen(prediction, predicted);
     const auto places = tape_.upload(pass.places()).slice(0, count);
     const auto both = [&](double a, double b) { return coefficients_of(count, a, b); };
 
@@ -333,7 +335,7 @@ class generator {
     const solver_step step = solver_.step(now, next);
     e.mix(image, image, guided, both(step.on_x, step.on_data), places);
     if (step.fresh_noise == 0) return;
-    const auto noise = tape_.saved(half);
+    const auto noise = tape_.saved_real(half);
     for (index_t i = 0; i < count; ++i) {
       const state& s = *drawing[static_cast<std::size_t>(i)];
       const auto draw = static_cast<std::uint32_t>(s.images) << 16 | static_cast<std::uint32_t>(k);
@@ -343,22 +345,22 @@ class generator {
     e.mix(image, image, noise, both(1, step.fresh_noise), places);
   }
 
-  view<const scalar, 2> coefficients_of(index_t count, double a, double b) {
-    std::vector<scalar> c;
-    for (index_t i = 0; i < count; ++i) c.insert(c.end(), {static_cast<scalar>(a), static_cast<scalar>(b)});
+  view<const real, 2> coefficients_of(index_t count, double a, double b) {
+    std::vector<real> c;
+    for (index_t i = 0; i < count; ++i) c.insert(c.end(), {static_cast<real>(a), static_cast<real>(b)});
     return {tape_.upload(c).data, count, 2};
   }
 
   /// Keeps the images, and for those who go on in text mode puts the clean image and EOI into the cache.
-  void close_images(const std::vector<state*>& drawing, view<scalar, 1> x) {
+  void close_images(const std::vector<state*>& drawing, view<real, 1> x) {
     tape_.reset();
     detail::cached_pass<Model> pass(*model_);
-    std::vector<scalar> values;
+    std::vector<real> values;
     std::vector<token_t> rows;
     std::vector<state*> going;
     index_t i = 0;
     for (state* s : drawing) {
-      const std::vector<scalar> drawn = host_copy(x.slice(i * options_.image.size(), (i + 1) * options_.image.size()));
+      const std::vector<real> drawn = host_copy(x.slice(i * options_.image.size(), (i + 1) * options_.image.size()));
       ++i;
       s->result.content.segments.emplace_back(image{options_.image, {drawn.begin(), drawn.end()}});
       ++s->images;
@@ -390,13 +392,13 @@ class generator {
     s.result.reason = reason;
     s.result.content.open_ended = reason != finish_reason::end_token;
   }
-  std::vector<scalar> host_copy(view<const scalar, 1> device) const {
-    std::vector<scalar> host(static_cast<std::size_t>(device.size()));
-    model_->exec().download(host.data(), device.data, host.size() * sizeof(scalar));
+  std::vector<real> host_copy(view<const real, 1> device) const {
+    std::vector<real> host(static_cast<std::size_t>(device.size()));
+    model_->exec().download(host.data(), device.data, host.size() * sizeof(real));
     return host;
   }
   template <class Watch>
-  void show(Watch& watch, const std::vector<state*>& drawing, view<scalar, 1> x, index_t step) const {
+  void show(Watch& watch, const std::vector<state*>& drawing, view<real, 1> x, index_t step) const {
     if constexpr (!std::is_same_v<Watch, std::nullptr_t>)  // without a watcher nothing waits for the device
       for (std::size_t i = 0; i < drawing.size(); ++i) {
         const index_t begin = static_cast<index_t>(i) * options_.image.size();

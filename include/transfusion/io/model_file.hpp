@@ -100,9 +100,9 @@ std::string config_text(const model_config<Variant>& c) {
 /// One tensor of a model's parameters, whole, through a host copy.
 template <class Exec>
 void write_tensor(safetensors_writer& writer, Exec& exec, const std::string& name,
-                  view<const typename Exec::scalar, 1> device) {
-  std::vector<typename Exec::scalar> host(static_cast<std::size_t>(device.size()));
-  exec.download(host.data(), device.data, host.size() * sizeof(typename Exec::scalar));
+                  view<const typename Exec::real, 1> device) {
+  std::vector<typename Exec::real> host(static_cast<std::size_t>(device.size()));
+  exec.download(host.data(), device.data, host.size() * sizeof(typename Exec::real));
   writer.write(name, host.data(), device.size());
 }
 
@@ -112,8 +112,8 @@ void check_tensor(const safetensors_file& file, const std::string& name, paramet
   const tensor_info* info = file.find(name);
   const std::string where = message(file.path().string(), ": tensor '", name, "': ");
   require<format_error>(info != nullptr, where, "found none of that name, expected one");
-  require<format_error>(info->dtype == dtype_of<typename Exec::scalar>, where, "found type ", info->dtype,
-                        ", expected ", dtype_of<typename Exec::scalar>);
+  require<format_error>(info->dtype == dtype_of<typename Exec::real>, where, "found type ", info->dtype, ", expected ",
+                        dtype_of<typename Exec::real>);
   const auto shape_text = [](const std::vector<index_t>& shape) {
     std::string s = "[";
     for (index_t extent : shape) s += (s.size() > 1 ? ", " : "") + std::to_string(extent);
@@ -126,10 +126,10 @@ void check_tensor(const safetensors_file& file, const std::string& name, paramet
 /// Reads a tensor into the part of `block` that belongs to parameter p.
 template <class Exec>
 void read_tensor(const safetensors_file& file, Exec& exec, const std::string& name, parameter<Exec> p,
-                 view<typename Exec::scalar, 1> block) {
-  std::vector<typename Exec::scalar> host(static_cast<std::size_t>(p.size()));
+                 view<typename Exec::real, 1> block) {
+  std::vector<typename Exec::real> host(static_cast<std::size_t>(p.size()));
   file.read(name, host.data(), p.size());
-  exec.upload(block.data + p.offset(), host.data(), host.size() * sizeof(typename Exec::scalar));
+  exec.upload(block.data + p.offset(), host.data(), host.size() * sizeof(typename Exec::real));
 }
 
 }  // namespace detail
@@ -177,11 +177,11 @@ void save_model(const std::filesystem::path& path, Model& model, std::map<std::s
   using exec = typename Model::exec_type;
   std::vector<tensor_info> tensors;
   model.parameters().each(
-      [&](parameter<exec> p) { tensors.push_back(tensor_info::of<typename Model::scalar>(p.name(), p.shape())); });
+      [&](parameter<exec> p) { tensors.push_back(tensor_info::of<typename Model::real>(p.name(), p.shape())); });
   metadata[detail::config_key] = detail::config_text(model.config());
   safetensors_writer writer(path, std::move(tensors), std::move(metadata));
   model.parameters().each(
-      [&](parameter<exec> p) { detail::write_tensor<exec>(writer, model.exec(), p.name(), p.flat_value()); });
+      [&](parameter<exec> p) { detail::write_tensor<exec>(writer, model.exec(), p.name(), p.master()); });
   writer.commit();
 }
 
@@ -201,6 +201,7 @@ void load_weights(const safetensors_file& file, Model& model, weights which = we
   model.parameters().each([&](parameter<exec> p) {
     detail::read_tensor<exec>(file, model.exec(), prefix + p.name(), p, model.parameters().values());
   });
+  model.parameters().refresh();
 }
 
 }  // namespace transfusion

@@ -20,10 +20,10 @@ struct layer_cache {
 /// What every attention layer of a forward pass shares. All on the device.
 template <class Exec>
 struct attention_context {
-  key_intervals keys;  ///< [N, 1 or 2], over the rows of the batch, or over the cache's slots
-  view<const typename Exec::scalar, 2> rotation;  ///< [N, C], from exec.rope_table
-  const layer_cache<Exec>* caches = nullptr;      ///< one a layer, or null: no cache
-  view<const token_t, 1> slots;                   ///< [N]; where the cache keeps each row
+  key_intervals keys;                           ///< [N, 1 or 2], over the rows of the batch, or over the cache's slots
+  view<const typename Exec::real, 2> rotation;  ///< [N, C], from exec.rope_table
+  const layer_cache<Exec>* caches = nullptr;    ///< one a layer, or null: no cache
+  view<const token_t, 1> slots;                 ///< [N]; where the cache keeps each row
 };
 
 namespace layer {

@@ -22,7 +22,7 @@ struct timestep_mlp {
       : in(set, name + ".in", frequencies, width, bias::on), out(set, name + ".out", width, output, bias::on) {}
 
   /// times: [I] on the device, already in steps; result: [I, output].
-  var<Exec> operator()(tape<Exec>& tape, view<const typename Exec::scalar, 1> times) const {
+  var<Exec> operator()(tape<Exec>& tape, view<const typename Exec::real, 1> times) const {
     return out(tape, silu(tape, in(tape, timestep_embedding(tape, times, frequencies))));
   }
 };

@@ -14,7 +14,7 @@ namespace transfusion::loss {
 /// What a loss term may look at: the outputs of one forward pass and what they should have been.
 template <class Exec>
 struct context {
-  using scalar = typename Exec::scalar;
+  using real = typename Exec::real;
 
   transfusion::tape<Exec>& tape;
   var<Exec> hidden;                       ///< [N, D], after the final norm
@@ -23,7 +23,7 @@ struct context {
   view<const token_t, 1> text_rows;       ///< [R]; rows with a target
   view<const token_t, 1> targets;         ///< [R]
   view<const image_place, 1> images;      ///< [I]
-  view<const scalar, 1> image_targets;    ///< [all values]
+  view<const real, 1> image_targets;      ///< [all values]
   std::span<const double> image_weights;  ///< [I], from the weighting policy, on the host
   index_t all_targets, all_images;        ///< of the whole optimiser step: what a mean is taken over
 };
@@ -31,7 +31,7 @@ struct context {
 /// The unweighted values of one term, one an item, on the device. Its mean is their sum over `count`.
 template <class Exec>
 struct term_values {
-  view<const typename Exec::scalar, 1> each;
+  view<const typename Exec::real, 1> each;
   index_t count = 0;
 };
 

@@ -14,11 +14,11 @@ struct denoising {
 
   template <class Exec>
   static term_values<Exec> evaluate(context<Exec>& c, double weight) {
-    using scalar = typename Exec::scalar;
+    using real = typename Exec::real;
     if (!c.prediction) return {};
-    auto weights = c.tape.template list<scalar>(static_cast<index_t>(c.image_weights.size()));
+    auto weights = c.tape.template list<real>(static_cast<index_t>(c.image_weights.size()));
     for (double w : c.image_weights)
-      weights.push_back(static_cast<scalar>(weight * w / static_cast<double>(c.all_images)));
+      weights.push_back(static_cast<real>(weight * w / static_cast<double>(c.all_images)));
     return {squared_error(c.tape, c.prediction, c.image_targets, c.images, c.tape.upload(weights)), c.all_images};
   }
 };

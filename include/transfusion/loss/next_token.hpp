@@ -14,10 +14,10 @@ struct next_token {
 
   template <class Exec>
   static term_values<Exec> evaluate(context<Exec>& c, double weight) {
-    using scalar = typename Exec::scalar;
+    using real = typename Exec::real;
     if (c.text_rows.size() == 0) return {};
-    const scalar each = static_cast<scalar>(weight / static_cast<double>(c.all_targets));
-    auto weights = c.tape.template list<scalar>(c.text_rows.size());
+    const real each = static_cast<real>(weight / static_cast<double>(c.all_targets));
+    auto weights = c.tape.template list<real>(c.text_rows.size());
     for (index_t r = 0; r < c.text_rows.size(); ++r) weights.push_back(each);
     auto rows = gather_rows(c.tape, c.hidden, c.text_rows);
     const auto losses = head_cross_entropy(c.tape, rows, c.head, c.targets, c.tape.upload(weights));

@@ -31,18 +31,18 @@ index_t document_rows(const Model& model, const document& d) {
 template <class Model>
 void add_text_log_likelihood(Model& model, tape<typename Model::exec_type>& tape, const packed_batch& batch,
                              double* sums) {
-  using scalar = typename Model::scalar;
+  using real = typename Model::real;
   if (batch.text_targets() == 0) return;
-  const auto values = tape.upload(std::vector<scalar>(batch.values.begin(), batch.values.end()));
+  const auto values = tape.upload(std::vector<real>(batch.values.begin(), batch.values.end()));
   const auto in = model.inputs(tape, batch, values, tape.upload(batch.images), Model::clean(batch));
   const auto rows = gather_rows(tape, model.forward(tape, in).hidden, tape.upload(batch.text_rows));
   std::vector<token_t> targets;
   for (token_t row : batch.text_rows) targets.push_back(batch.targets[static_cast<std::size_t>(row)]);
-  const auto weights = tape.upload(std::vector<scalar>(targets.size(), scalar{1}));
+  const auto weights = tape.upload(std::vector<real>(targets.size(), real{1}));
   const auto losses = head_cross_entropy(tape, rows, model.head(), tape.upload(targets), weights).cross_entropy;
 
-  std::vector<scalar> host(targets.size());
-  model.exec().download(host.data(), losses.data, host.size() * sizeof(scalar));
+  std::vector<real> host(targets.size());
+  model.exec().download(host.data(), losses.data, host.size() * sizeof(real));
   for (std::size_t i = 0; i < host.size(); ++i)
     sums[batch.table.document(batch.text_rows[i])] -= static_cast<double>(host[i]);
 }

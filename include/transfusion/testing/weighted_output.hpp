@@ -13,8 +13,10 @@ namespace transfusion::testing {
 /// so that its gradient can be checked. On a recording tape it starts the gradient of y.
 template <class Exec>
 double weighted_output(tape<Exec>& tape, var<Exec> y, random_key key) {
+  const auto drawn = tape.saved_real(y.rows(), y.cols());
+  tape.exec().normal(drawn.flat(), key, 1.0);
   const auto weights = tape.saved(y.rows(), y.cols());
-  tape.exec().normal(weights.flat(), key, 1.0);
+  tape.exec().narrow(weights.flat(), drawn.flat());
   if (const auto dy = tape.sink(y)) tape.exec().accumulate(dy, weights);
   const auto w = on_host(tape.exec(), weights), values = on_host(tape.exec(), y.value());
   double sum = 0;

@@ -42,7 +42,7 @@ inline void require_valid(const adamw_options& o) {
 template <class Exec>
 class adamw {
  public:
-  using scalar = typename Exec::scalar;
+  using real = typename Exec::real;
 
   /// Throws config_error on an option outside its range.
   adamw(Exec& exec, parameter_set<Exec>& set, adamw_options options)
@@ -56,7 +56,7 @@ class adamw {
     exec.fill(first_.all(), 0);
     exec.fill(second_.all(), 0);
     if (options.ema_decay > 0) {
-      average_ = buffer<Exec, scalar>(exec, set.values().size());
+      average_ = buffer<Exec, real>(exec, set.values().size());
       exec.copy(average_.all(), set.values());
     }
     set.allocate_gradients();
@@ -66,8 +66,8 @@ class adamw {
   double gradient_norm() {
     exec_->sum_of_squares(norm_.all(), set_->gradients());
     measured_ = true;
-    scalar squared{};
-    exec_->download(&squared, norm_.all().data, sizeof(scalar));
+    real squared{};
+    exec_->download(&squared, norm_.all().data, sizeof(real));
     return std::sqrt(static_cast<double>(squared));
   }
 
@@ -91,23 +91,23 @@ class adamw {
     set_->zero_gradients();
   }
 
-  view<scalar, 1> first_moment() const { return first_.all(); }
-  view<scalar, 1> second_moment() const { return second_.all(); }
+  view<real, 1> first_moment() const { return first_.all(); }
+  view<real, 1> second_moment() const { return second_.all(); }
   /// Empty without EMA.
-  view<scalar, 1> average() const { return average_.all(); }
+  view<real, 1> average() const { return average_.all(); }
 
  private:
   void update(index_t begin, index_t end, const adamw_step& s) {
     if (begin == end) return;
-    const auto part = [&](view<scalar, 1> all) { return all ? all.slice(begin, end) : all; };
+    const auto part = [&](auto all) { return all ? all.slice(begin, end) : all; };
     exec_->adamw(part(set_->values()), part(first_.all()), part(second_.all()), part(average_.all()),
-                 part(set_->gradients()), norm_.all(), s);
+                 part(set_->copy()), part(set_->gradients()), norm_.all(), s);
   }
 
   Exec* exec_;
   parameter_set<Exec>* set_;
   adamw_options options_;
-  buffer<Exec, scalar> first_, second_, average_, norm_;
+  buffer<Exec, real> first_, second_, average_, norm_;
   bool measured_ = false;  ///< norm_ belongs to the gradients as they are
 };
 
@@ -118,20 +118,23 @@ class averaged_weights {
  public:
   averaged_weights(Exec& exec, parameter_set<Exec>& set, const adamw<Exec>& optimiser) : exec_(&exec), set_(&set) {
     if (!optimiser.average()) return;
-    trained_ = buffer<Exec, typename Exec::scalar>(exec, set.values().size());
+    trained_ = buffer<Exec, typename Exec::real>(exec, set.values().size());
     exec.copy(trained_.all(), set.values());
     exec.copy(set.values(), optimiser.average());
+    set.refresh();
   }
   averaged_weights(const averaged_weights&) = delete;
   averaged_weights& operator=(const averaged_weights&) = delete;
   ~averaged_weights() {
-    if (trained_) exec_->copy(set_->values(), trained_.all());
+    if (!trained_) return;
+    exec_->copy(set_->values(), trained_.all());
+    set_->refresh();
   }
 
  private:
   Exec* exec_;
   parameter_set<Exec>* set_;
-  buffer<Exec, typename Exec::scalar> trained_;
+  buffer<Exec, typename Exec::real> trained_;
 };
 
 }  // namespace transfusion

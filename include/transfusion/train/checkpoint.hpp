@@ -27,10 +27,10 @@ inline constexpr const char* seed_key = "transfusion.seed";
 /// The blocks of a training checkpoint: a prefix for the tensors' names, and where they stand in memory.
 template <class Model>
 auto checkpoint_blocks(Model& model, const adamw<typename Model::exec_type>& optimiser) {
-  using scalar = typename Model::scalar;
-  std::vector<std::pair<std::string, view<scalar, 1>>> blocks{{"", model.parameters().values()},
-                                                              {"adamw.first_moment.", optimiser.first_moment()},
-                                                              {"adamw.second_moment.", optimiser.second_moment()}};
+  using real = typename Model::real;
+  std::vector<std::pair<std::string, view<real, 1>>> blocks{{"", model.parameters().values()},
+                                                            {"adamw.first_moment.", optimiser.first_moment()},
+                                                            {"adamw.second_moment.", optimiser.second_moment()}};
   if (optimiser.average()) blocks.emplace_back(average_prefix, optimiser.average());
   return blocks;
 }
@@ -69,7 +69,7 @@ void save_checkpoint(const std::filesystem::path& path, Model& model, const adam
   std::vector<tensor_info> tensors;
   for (const auto& block : blocks)
     model.parameters().each([&](parameter<exec> p) {
-      tensors.push_back(tensor_info::of<typename Model::scalar>(block.first + p.name(), p.shape()));
+      tensors.push_back(tensor_info::of<typename Model::real>(block.first + p.name(), p.shape()));
     });
   metadata[detail::config_key] = detail::config_text(model.config());
   metadata[detail::step_key] = std::to_string(state.next_step);
@@ -103,6 +103,7 @@ training_state load_checkpoint(const std::filesystem::path& path, Model& model,
     model.parameters().each([&](parameter<exec> p) {
       detail::read_tensor<exec>(file, model.exec(), block.first + p.name(), p, block.second);
     });
+  model.parameters().refresh();
   return state;
 }
 

@@ -188,14 +188,14 @@ class trainer {
   std::string culprit() {
     std::string weight, gradient;
     model_->parameters().each([&](parameter<exec_type> p) {
-      if (weight.empty() && !all_finite(p.flat_value())) weight = "; first in the weights of " + p.name();
+      if (weight.empty() && !all_finite(p.master())) weight = "; first in the weights of " + p.name();
       if (gradient.empty() && !all_finite(p.flat_gradient())) gradient = "; first in the gradient of " + p.name();
     });
     return weight.empty() ? gradient : weight;
   }
-  bool all_finite(view<const typename Model::scalar, 1> device) const {
-    std::vector<typename Model::scalar> host(static_cast<std::size_t>(device.size()));
-    model_->exec().download(host.data(), device.data, host.size() * sizeof(typename Model::scalar));
+  bool all_finite(view<const typename Model::real, 1> device) const {
+    std::vector<typename Model::real> host(static_cast<std::size_t>(device.size()));
+    model_->exec().download(host.data(), device.data, host.size() * sizeof(typename Model::real));
     for (auto v : host)
       if (!std::isfinite(static_cast<double>(v))) return false;
     return true;

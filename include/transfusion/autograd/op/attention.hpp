@@ -15,11 +15,26 @@ var<Exec> attention(tape<Exec>& tape, var<Exec> q, var<Exec> k, var<Exec> v, key
   require_extent("attention: width of the keys", k.cols(), shape.kv_heads * shape.head_width);
   require_extent("attention: rows of the key intervals", keys.rows(), q.rows());
   auto o = tape.variable(q.rows(), q.cols());
-  auto lse = tape.saved(q.rows(), shape.heads);
+  auto lse = tape.saved_real(q.rows(), shape.heads);
   tape.exec().attention(o.value(), lse, q.value(), k.value(), v.value(), keys, shape);
   tape.on_backward([=](auto& t) {
-    t.exec().attention_backward(t.sink(q), t.sink(k), t.sink(v), t.gradient(o), o.value(), lse, q.value(), k.value(),
-                                v.value(), keys, shape);
+    const auto backward = [&](auto dq, auto dk, auto dv) {
+      t.exec().attention_backward(dq, dk, dv, t.gradient(o), o.value(), lse, q.value(), k.value(), v.value(), keys,
+                                  shape);
+    };
+    if (q.node() != k.node() && q.node() != v.node() && k.node() != v.node())
+      return backward(t.sink(q), t.sink(k), t.sink(v));
+    // A policy writes three different gradients: those of one variable are worked out apart.
+    using sink = gradient_sink<typename Exec::scalar>;
+    const auto apart = [&](var<Exec> x) { return sink{t.saved(x.rows(), x.cols()), false}; };
+    const sink dq = apart(q), dk = apart(k), dv = apart(v);
+    backward(dq, dk, dv);
+    const auto deliver = [&](var<Exec> x, const sink& dx) {
+      if (const auto to = t.sink(x)) t.exec().accumulate(to, dx.into);
+    };
+    deliver(q, dq);
+    deliver(k, dk);
+    deliver(v, dv);
   });
   return o;
 }

@@ -9,7 +9,7 @@ namespace transfusion {
 /// Cuts images into patch × patch windows, left to right and top to bottom (paper §3). values: flat [C, H, W] images;
 /// images: where each lies, on the device; result: [P, C·patch²]. The values have no gradient.
 template <class Exec>
-var<Exec> patchify(tape<Exec>& tape, view<const typename Exec::scalar, 1> values, view<const image_place, 1> images,
+var<Exec> patchify(tape<Exec>& tape, view<const typename Exec::real, 1> values, view<const image_place, 1> images,
                    index_t patches, index_t patch, index_t channels) {
   auto y = tape.constant(tape.saved(patches, channels * patch * patch));
   tape.exec().patchify(y.value(), values, images, patch);
@@ -22,15 +22,8 @@ var<Exec> unpatchify(tape<Exec>& tape, var<Exec> patches, view<const image_place
   auto y = tape.variable(1, patches.value().size());
   tape.exec().unpatchify(y.value().flat(), patches.value(), images, patch);
   tape.on_backward([=](auto& t) {
-    const auto dpatches = t.sink(patches);
-    if (!dpatches) return;
-    if (!dpatches.add) {
-      t.exec().patchify(dpatches.into, t.gradient(y).flat(), images, patch);
-      return;
-    }
-    const auto cut = t.saved(patches.rows(), patches.cols());
-    t.exec().patchify(cut, t.gradient(y).flat(), images, patch);
-    t.exec().accumulate(dpatches, cut);
+    if (const auto dpatches = t.sink(patches))
+      t.exec().unpatchify_backward(dpatches, t.gradient(y).flat(), images, patch);
   });
   return y;
 }

@@ -8,7 +8,7 @@ namespace transfusion {
 /// Turns adjacent pairs of every head of x by position · theta^(-2i/C), in place (Su et al. 2021, eq. 34). x: [N, H·C];
 /// table: [N, C] from exec.rope_table. The operation that made x must not need its output on the way back.
 template <class Exec>
-void rope(tape<Exec>& tape, var<Exec> x, view<const typename Exec::scalar, 2> table) {
+void rope(tape<Exec>& tape, var<Exec> x, view<const typename Exec::real, 2> table) {
   require_extent("rope table rows", table.rows(), x.rows());
   tape.exec().rope(x.value(), table, 1.0);
   tape.on_backward([=](auto& t) {

@@ -10,12 +10,11 @@ namespace transfusion {
 /// tape it starts the gradient of the prediction. prediction, target: [all values]; result: the unweighted mean of each
 /// image.
 template <class Exec>
-view<typename Exec::scalar, 1> squared_error(tape<Exec>& tape, var<Exec> prediction,
-                                             view<const typename Exec::scalar, 1> target,
-                                             view<const image_place, 1> images,
-                                             view<const typename Exec::scalar, 1> weights) {
+view<typename Exec::real, 1> squared_error(tape<Exec>& tape, var<Exec> prediction,
+                                           view<const typename Exec::real, 1> target, view<const image_place, 1> images,
+                                           view<const typename Exec::real, 1> weights) {
   require_extent("squared_error: target", target.size(), prediction.value().size());
-  auto losses = tape.saved(images.size());
+  auto losses = tape.saved_real(images.size());
   tape.exec().squared_error(losses, tape.sink(prediction), prediction.value().flat(), target, images, weights);
   return losses;
 }

@@ -44,6 +44,15 @@ void cpu_exec<Scalar>::unpatchify(vector values, const_matrix patches, images pl
 }
 
 template <class Scalar>
+void cpu_exec<Scalar>::unpatchify_backward(sink dpatches, const_vector dvalues, images places, index_t patch) {
+  detail::each_patch_run(team_, places, patch, [&](index_t row, index_t col, index_t value) {
+    Scalar* to = dpatches.into.row(row) + col;
+    const Scalar* from = dvalues.data + value;
+    for (index_t i = 0; i < patch; ++i) to[i] = dpatches.add ? to[i] + from[i] : from[i];
+  });
+}
+
+template <class Scalar>
 void cpu_exec<Scalar>::mix(vector out, const_vector a, const_vector b, const_matrix coefficients, images places) {
   const index_t weight = places.size() > 0 ? places[0].shape.size() : 1;
   team_.run_pieces(places.size(), weight, [&](index_t begin, index_t end) {

@@ -28,8 +28,8 @@ void cpu_exec<Scalar>::sum_of_squares(vector out, const_vector x) {
 }
 
 template <class Scalar>
-void cpu_exec<Scalar>::adamw(vector w, vector m, vector v, vector ema, const_vector g, const_vector norm_squared,
-                             adamw_step s) {
+void cpu_exec<Scalar>::adamw(vector w, vector m, vector v, vector ema, vector, const_vector g,
+                             const_vector norm_squared, adamw_step s) {
   const double norm = std::sqrt(static_cast<double>(norm_squared[0]));
   const double clip = s.max_norm > 0 && norm > s.max_norm ? s.max_norm / norm : 1.0;
   // All that does not depend on the element is worked out in double and rounded once.
