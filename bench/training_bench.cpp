@@ -75,7 +75,7 @@ void train_step(benchmark::State& state, model_config<paper> config, const std::
 }
 
 void demo_step(benchmark::State& state) {
-  train_step(state, demo_config(), pairs(128, 5, demo_config().vocabulary, {1, 28, 28}));
+  train_step(state, demo_config(), pairs(64, 5, demo_config().vocabulary, {1, 28, 28}));
 }
 BENCHMARK(demo_step)->UseRealTime()->Unit(benchmark::kMillisecond);
 

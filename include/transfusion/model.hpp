@@ -95,15 +95,14 @@ class model {
   };
 
   /// Declares and draws the parameters; throws config_error on sizes that contradict each other.
-  model(Exec& exec, config_type config, std::uint64_t seed) : model(declared_only{}, exec, config) {
+  model(Exec& exec, config_type config, std::uint64_t seed) : model(declared_only{}, &exec, config) {
     parameters_.allocate(exec, seed);
   }
 
   /// How many trainable numbers a configuration has, by the first part of their name ("" is all), without taking memory
   /// for them.
   static index_t parameter_count(config_type config, std::string_view prefix = "") {
-    Exec exec;
-    return model(declared_only{}, exec, config).parameters_.count(prefix);
+    return model(declared_only{}, nullptr, config).parameters_.count(prefix);
   }
 
   const config_type& config() const { return config_; }
@@ -230,8 +229,8 @@ class model {
     view<real, 1> x_t, target;
   };
 
-  model(declared_only, Exec& exec, config_type config)
-      : exec_(&exec),
+  model(declared_only, Exec* exec, config_type config)
+      : exec_(exec),
         config_(completed(config)),
         embedding_(parameters_.declare("embedding", {config_.vocabulary, config_.width},
                                        initial_value::normal(initial_deviation))),

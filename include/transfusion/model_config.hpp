@@ -60,6 +60,7 @@ model_config<Variant> completed(model_config<Variant> c) {
   require<config_error>(
       boi != eoi && boi != c.markers.bos && boi != c.markers.eos && eoi != c.markers.bos && eoi != c.markers.eos,
       "markers: found boi ", boi, ", eoi ", eoi, ", expected tokens that no other marker has");
+  if constexpr (requires { Variant::codec::require_valid(c.codec); }) Variant::codec::require_valid(c.codec);
   return c;
 }
 

@@ -6,7 +6,7 @@ set -euo pipefail
 table=$(cd "$(dirname "$0")" && pwd)/allowed.txt
 cd "$1/transfusion"
 
-find . -name '*.hpp' | sed 's,^\./,,' | sort |
+find . -name '*.hpp' -o -name '*.cuh' | sed 's,^\./,,' | sort |
   xargs grep -nHE '^[[:space:]]*#[[:space:]]*include' |
   awk -v table="$table" '
     # "exec/cpu.hpp" lies in "exec", "model.hpp" in "model".

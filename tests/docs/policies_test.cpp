@@ -102,10 +102,10 @@ struct next_token_with_z {
 
   template <class Exec>
   static tf::loss::term_values<Exec> evaluate(tf::loss::context<Exec>& c, double weight) {
-    using scalar = typename Exec::scalar;
+    using real = typename Exec::real;
     if (c.text_rows.size() == 0) return {};
-    const std::vector<scalar> weights(static_cast<std::size_t>(c.text_rows.size()),
-                                      static_cast<scalar>(weight / static_cast<double>(c.all_targets)));
+    const std::vector<real> weights(static_cast<std::size_t>(c.text_rows.size()),
+                                    static_cast<real>(weight / static_cast<double>(c.all_targets)));
     const auto rows = tf::gather_rows(c.tape, c.hidden, c.text_rows);
     const auto losses = tf::head_cross_entropy(c.tape, rows, c.head, c.targets, c.tape.upload(weights), 1e-4);
     return {losses.cross_entropy, c.all_targets};

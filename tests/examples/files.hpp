@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "support/file.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace files {
 namespace fs = std::filesystem;
@@ -20,26 +21,12 @@ namespace fs = std::filesystem;
 /// A folder of its own for one test case, removed at its end.
 class temporary_folder {
  public:
-  temporary_folder() {
-    std::string name = (fs::temp_directory_path() / "transfusion-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-  ~temporary_folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-
-  fs::path operator/(std::string_view name) const { return path_ / name; }
-  const fs::path& path() const { return path_; }
-  std::size_t count() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
-  }
+  fs::path operator/(std::string_view name) const { return folder_.path / name; }
+  const fs::path& path() const { return folder_.path; }
+  std::size_t count() const { return static_cast<std::size_t>(folder_.files()); }
 
  private:
-  fs::path path_;
+  test_support::folder folder_;
 };
 
 /// Writes bytes as they are.

@@ -28,7 +28,7 @@ long faults(int workers, index_t shorter, index_t longer, int lists) {
 
 // A worker that comes late to a short list, as the next and longer one is being published, must take nothing twice.
 BOOST_AUTO_TEST_CASE(every_task_runs_once) {
-  for (int workers : {1, 2, 3, 7}) BOOST_TEST(faults(workers, 2, 64, 200000) == 0);
+  for (int workers : {1, 2, 3, 7}) BOOST_TEST(faults(workers, 2, 64, 50000) == 0);
 }
 BOOST_AUTO_TEST_CASE(one_task_lists) { BOOST_TEST(faults(3, 1, 2, 200000) == 0); }
 

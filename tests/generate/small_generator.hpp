@@ -30,14 +30,14 @@ struct fixture {
     std::vector<typename Exec::scalar> bias(16);
     model.parameters().each([&](auto p) {
       if (p.name() == "embedding") {
-        for (tf::index_t v = 0; v < 10; ++v) exec.fill(p.value().slice(v, v + 1).flat().slice(15, 16), 30);
+        for (tf::index_t v = 0; v < 10; ++v) exec.fill(p.master().slice(16 * v + 15, 16 * v + 16), 30);
       } else if (p.name() == "codec.in.bias") {
-        exec.fill(p.flat_value().slice(15, 16), 30);
+        exec.fill(p.master().slice(15, 16), 30);
       } else if (p.name() == "head") {
-        for (tf::index_t v = 0; v < 10; ++v)
-          exec.fill(p.value().slice(v, v + 1).flat().slice(15, 16), v == token ? by : 0);
+        for (tf::index_t v = 0; v < 10; ++v) exec.fill(p.master().slice(16 * v + 15, 16 * v + 16), v == token ? by : 0);
       }
     });
+    model.parameters().refresh();
   }
 
   std::vector<tf::generated_document> operator()(const tf::generation_options& options,

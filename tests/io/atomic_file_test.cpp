@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "support/temporary_folder.hpp"
 #include "transfusion/io/atomic_file.hpp"
 
 namespace tf = transfusion;
@@ -19,14 +20,11 @@ namespace {
 
 /// A folder that holds one file, "old".
 struct fixture {
-  fs::path folder = fs::temp_directory_path() / ("transfusion_atomic_file_test_" + std::to_string(::getpid()));
+  test_support::folder place;
+  fs::path folder = place.path;
   fs::path path = folder / "file";
 
-  fixture() {
-    fs::create_directories(folder);
-    std::ofstream(path) << "old";
-  }
-  ~fixture() { fs::remove_all(folder); }
+  fixture() { std::ofstream(path) << "old"; }
 
   std::string text() const {
     std::ostringstream out;

@@ -16,7 +16,7 @@ using exec = tf::cpu_exec<float>;
 using model_type = tf::model<tf::paper, exec>;
 
 struct fixture {
-  folder at{"model_file"};
+  folder at;
   std::string path = at / "model.safetensors";
   exec on;
   model_type model{on, toy_sizes, 1};
@@ -58,7 +58,7 @@ struct contents {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(weights_come_back_bit_for_bit, Exec, policies) {
-  const folder at("round_trip");
+  const folder at;
   Exec on;
   tf::model<tf::paper, Exec> saved(on, toy_sizes, 1), loaded(on, toy_sizes, 2);
   BOOST_REQUIRE((weights_of(saved) != weights_of(loaded)));

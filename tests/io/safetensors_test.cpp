@@ -7,6 +7,7 @@
 #include <sstream>
 #include <thread>
 
+#include "support/temporary_folder.hpp"
 #include "transfusion/core/philox.hpp"
 #include "transfusion/io/safetensors.hpp"
 
@@ -15,20 +16,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// An empty folder for one test case.
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("transfusion_safetensors_test_" + std::to_string(::getpid()));
-  folder() { fs::create_directories(path); }
-  ~folder() { fs::remove_all(path); }
-  fs::path operator/(const char* name) const { return path / name; }
-};
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
+using test_support::bytes_of;
+using test_support::folder;
 
 void put(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));

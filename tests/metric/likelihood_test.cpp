@@ -31,7 +31,7 @@ struct fixture {
 
   fixture() {
     model.parameters().each([&](auto p) {
-      if (p.name() == "embedding" || p.name() == "head") exec.normal(p.flat_value(), {5, 0, tf::stream::test}, 0.7);
+      if (p.name() == "embedding" || p.name() == "head") exec.normal(p.master(), {5, 0, tf::stream::test}, 0.7);
     });
   }
 

@@ -3,9 +3,9 @@
 #define BOOST_TEST_MODULE model_bf16
 #include <boost/test/unit_test.hpp>
 #include <cmath>
-#include <filesystem>
 
 #include "model/small_model.hpp"
+#include "support/temporary_folder.hpp"
 #include "transfusion/exec/reference.hpp"
 #include "transfusion/generate.hpp"
 #include "transfusion/io.hpp"
@@ -92,11 +92,11 @@ BOOST_AUTO_TEST_CASE(it_trains_saves_loads_and_generates) {
         });
   BOOST_TEST(last < 0.8 * first);
 
-  const auto file = std::filesystem::temp_directory_path() / "transfusion_bf16_test.safetensors";
+  const test_support::folder folder;
+  const auto file = folder / "model.safetensors";
   save_model(file, m);
   narrow_model copy(exec, config(), 2);
   load_weights(safetensors_file(file), copy);
-  std::filesystem::remove(file);
   BOOST_TEST(same_bits(on_host(exec, copy.parameters().copy()), on_host(exec, m.parameters().copy())));
 
   const generation_options options{

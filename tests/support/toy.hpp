@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "support/temporary_folder.hpp"
 #include "transfusion/model.hpp"
 
 // Small models, documents and files for the tests of training, files and generation.
@@ -63,7 +64,7 @@ template <class Model>
 void stir(Model& model, std::uint64_t seed, double scale = 0.3) {
   std::uint32_t number = 0;
   model.parameters().each([&](auto p) {
-    if (p.shape().size() > 1) model.exec().normal(p.flat_value(), {seed, number++, tf::stream::test}, scale);
+    if (p.shape().size() > 1) model.exec().normal(p.master(), {seed, number++, tf::stream::test}, scale);
   });
 }
 
@@ -77,28 +78,6 @@ double distance(const A& a, const B& b) {
     if (!(d <= worst)) worst = std::isfinite(d) ? d : INFINITY;
   }
   return worst;
-}
-
-/// An empty folder that goes away again.
-struct folder {
-  std::filesystem::path path;
-
-  explicit folder(const std::string& name)
-      : path(std::filesystem::temp_directory_path() / ("transfusion_" + name + "_" + std::to_string(::getpid()))) {
-    std::filesystem::remove_all(path);
-    std::filesystem::create_directories(path);
-  }
-  folder(const folder&) = delete;
-  folder& operator=(const folder&) = delete;
-  ~folder() { std::filesystem::remove_all(path); }
-  std::string operator/(const std::string& name) const { return (path / name).string(); }
-};
-
-inline std::string bytes_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
 }
 
 /// The call throws `Error`, and its message holds all these words.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #define BOOST_TEST_MODULE train_training_log
-#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "support/temporary_folder.hpp"
 #include "transfusion/train/training_log.hpp"
 
 namespace tf = transfusion;
@@ -15,15 +15,9 @@ namespace fs = std::filesystem;
 namespace {
 
 struct file {
-  std::string path = (fs::temp_directory_path() / ("transfusion_log_" + std::to_string(::getpid()) + ".csv")).string();
-  file() { fs::remove(path); }
-  ~file() { fs::remove(path); }
-  std::string content() const {
-    std::ifstream in(path);
-    std::ostringstream out;
-    out << in.rdbuf();
-    return out.str();
-  }
+  test_support::folder folder;
+  std::string path = folder / "log.csv";
+  std::string content() const { return test_support::bytes_of(path); }
 };
 
 void write(const std::string& path, tf::index_t first, tf::index_t end, double offset) {

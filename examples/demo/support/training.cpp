@@ -57,7 +57,12 @@ training_summary train(exec& e, const data& d, const settings& common, const tra
   model m(e, how.sizes(), common.seed);
   tf::trainer<model> trainer(m, options);
   trainer.set_metadata({{vocabulary_key, vocabulary().to_json()}});
-  if (how.resume) trainer.resume(checkpoint.string());
+  if (how.resume) {
+    trainer.resume(checkpoint.string());
+    tf::require<tf::config_error>(how.steps > trainer.next_step(), "--steps: found ", how.steps,
+                                  ", expected more than the ", trainer.next_step(), " that ", checkpoint.string(),
+                                  " has done");
+  }
   return support::run_counted(trainer, m, documents_of);
 }
 

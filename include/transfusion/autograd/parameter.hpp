@@ -69,13 +69,13 @@ class parameter {
   index_t cols() const { return size() / rows(); }
 
   /// [first extent, the rest]; one row for a vector. What products read: the master itself, or its copy in `scalar`.
-  view<scalar, 2> value() const { return {record_->value, rows(), cols()}; }
+  view<const scalar, 2> value() const { return {record_->value, rows(), cols()}; }
   /// Same shape; empty while the set holds no gradients.
   view<real, 2> gradient() const { return {record_->gradient, rows(), cols()}; }
   /// The trained numbers themselves, as a vector. Whoever writes them calls the set's refresh() before the next pass.
   view<real, 1> master() const { return {record_->master, size()}; }
   /// As vectors; empty views for an empty handle, so that an absent bias needs no branch.
-  view<scalar, 1> flat_value() const { return record_ ? value().flat() : view<scalar, 1>{}; }
+  view<const scalar, 1> flat_value() const { return record_ ? value().flat() : view<const scalar, 1>{}; }
   view<real, 1> flat_gradient() const { return record_ && record_->gradient ? gradient().flat() : view<real, 1>{}; }
 
  private:

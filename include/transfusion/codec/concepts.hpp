@@ -43,7 +43,7 @@ struct no_skip {};
 
 /// A codec turns noised images into rows for the trunk and the trunk's rows into a prediction:
 ///   struct my_codec {
-///     struct options { ... };                                                       // run-time sizes
+///     struct options { ... };              // run-time sizes; with members: visit_fields, as in linear_patch.hpp
 ///     static patch_grid grid(image_shape, const options&);                          // throws shape_error
 ///     template <class Exec> struct layer {
 ///       layer(parameter_set<Exec>&, const std::string& name, const options&, index_t width);

@@ -36,6 +36,15 @@ struct linear_patch {
     }
   };
 
+  /// Throws config_error naming the option, the value found and the value expected.
+  static void require_valid(const options& o) {
+    require<config_error>(o.channels > 0, "codec.channels: found ", o.channels, ", expected > 0");
+    require<config_error>(o.patch > 0, "codec.patch: found ", o.patch, ", expected > 0");
+    require<config_error>(o.time == time_place::after_projection || o.time == time_place::before_projection,
+                          "codec.time: found ", static_cast<int>(o.time),
+                          ", expected 0 (after the projection) or 1 (before it)");
+  }
+
   static patch_grid grid(image_shape shape, const options& o) {
     require_extent("image channels", shape.channels, o.channels);
     require<shape_error>(
@@ -51,7 +60,7 @@ struct linear_patch {
     transfusion::layer::timestep_mlp<Exec> time;
 
     layer(parameter_set<Exec>& set, const std::string& name, const options& o, index_t width)
-        : sizes(checked(o)),
+        : sizes((require_valid(o), o)),
           in(set, name + ".in", patch_values(), width, bias::on),
           out(set, name + ".out", width, patch_values(), bias::on, initial_value::zeros()),
           time(set, name + ".time", width, sizes.time == time_place::after_projection ? width : patch_values()) {}
@@ -69,14 +78,6 @@ struct linear_patch {
 
    private:
     index_t patch_values() const { return sizes.channels * sizes.patch * sizes.patch; }
-    static options checked(options o) {
-      require<config_error>(o.channels > 0, "codec.channels: found ", o.channels, ", expected > 0");
-      require<config_error>(o.patch > 0, "codec.patch: found ", o.patch, ", expected > 0");
-      require<config_error>(o.time == time_place::after_projection || o.time == time_place::before_projection,
-                            "codec.time: found ", static_cast<int>(o.time),
-                            ", expected 0 (after the projection) or 1 (before it)");
-      return o;
-    }
   };
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <bit>
 #include <cstdint>
 
 #include "transfusion/core/host_device.hpp"
@@ -10,17 +9,17 @@ namespace transfusion {
 
 /// bfloat16: the upper half of a float, rounded to nearest even. Storage only: arithmetic is done in float.
 struct bf16 {
-  std::uint16_t bits = 0;
+  std::uint16_t bits;
 
   bf16() = default;
   TRANSFUSION_HD constexpr explicit bf16(float value) : bits(rounded(value)) {}
   TRANSFUSION_HD constexpr operator float() const {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+    return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16);
   }
 
  private:
   TRANSFUSION_HD static constexpr std::uint16_t rounded(float value) {
-    const auto word = std::bit_cast<std::uint32_t>(value);
+    const auto word = __builtin_bit_cast(std::uint32_t, value);
     if ((word & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>((word >> 16) | 0x40u);  // NaN stays NaN
     return static_cast<std::uint16_t>((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
   }

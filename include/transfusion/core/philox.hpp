@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "transfusion/core/host_device.hpp"
 #include "transfusion/core/types.hpp"
 
 namespace transfusion {
@@ -69,7 +70,7 @@ struct random_key {
 
 /// The four standard normals of block i (Box & Muller 1958), worked out in double so that every policy rounds the same
 /// value.
-inline void normal_block(const random_key& key, std::uint64_t i, double out[4]) {
+TRANSFUSION_HD inline void normal_block(const random_key& key, std::uint64_t i, double out[4]) {
   const philox::block words = key.block(i);
   for (int pair = 0; pair < 2; ++pair) {
     const double radius = std::sqrt(-2.0 * std::log(random_key::to_uniform(words.word[2 * pair])));

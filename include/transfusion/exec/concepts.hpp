@@ -38,8 +38,8 @@ struct adamw_step {
 //   * the result is a pure function of the operands: same bits for the same build, whatever the number of threads;
 //   * outputs never overlap inputs unless the comment says that they may.
 // `scalar` T is the type of activations and of the weights that products read; `real` R that of sums, statistics,
-// losses, images, parameter gradients and the trained weights. They are one type on the CPU, bf16 and float on a GPU.
-// Letters: N rows, I in, O out, D width, H heads, C head width, F feed-forward, V vocabulary, P patches.
+// losses, images, parameter gradients and the trained weights. They are one type in `cpu_exec`, bf16 and float in
+// `cuda_exec`. Letters: N rows, I in, O out, D width, H heads, C head width, F feed-forward, V vocabulary, P patches.
 
 // clang-format off
 template <class E, class T = typename E::scalar, class R = typename E::real>
@@ -47,7 +47,7 @@ concept memory_operations = requires(E& e, void* p, const void* q, std::size_t b
                                      view<R, 1> r, view<const R, 1> cr) {
   { e.allocate(bytes) } -> std::same_as<void*>;      // 64-byte aligned; throws device_error when there is no more
   e.deallocate(p, bytes);
-  e.upload(p, q, bytes);                             // host to policy
+  e.upload(p, q, bytes);                             // host to policy; q may be changed or freed on return
   e.download(p, q, bytes);                           // policy to host; waits for what went before
   e.fill(x, 0.0);
   e.fill(r, 0.0);
@@ -94,7 +94,7 @@ template <class E, class T = typename E::scalar, class R = typename E::real>
 concept elementwise_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, gradient_sink<T> sink,
                                           view<const token_t, 1> rows, view<const R, 1> cr) {
   e.swiglu(m, cm, cm);                               // y = silu(gate) * up
-  e.swiglu_backward(sink, sink, cm, cm, cm);         // dgate, dup from dy, gate, up
+  e.swiglu_backward(sink, sink, cm, cm, cm);         // dgate, dup from dy, gate, up; the sinks may be one array
   e.silu(m, cm);
   e.silu_backward(sink, cm, cm);                     // dx from dy, x
   e.add(m, cm, cm);                                  // y = a + b; y may be a or b
@@ -104,7 +104,7 @@ concept elementwise_operations = requires(E& e, view<T, 2> m, view<const T, 2> c
   e.gather_rows_backward(sink, cm, rows);            // dx[rows[i]] += dy[i]; rows not named get 0 (when not adding)
   e.scatter_rows(m, cm, cm, rows);                   // y = x, but y[rows[i]] = s[i]; rows without repeats
   e.write_rows(m, cm, rows);                         // y[rows[i]] = s[i], the other rows untouched (KV cache)
-  e.scatter_rows_backward(sink, sink, cm, rows);     // dx = dy but 0 at rows; ds[i] = dy[rows[i]]
+  e.scatter_rows_backward(sink, sink, cm, rows);     // dx = dy but 0 at rows; ds[i] = dy[rows[i]]; may be one array
 };
 
 template <class E, class T = typename E::scalar, class R = typename E::real>
@@ -138,6 +138,7 @@ template <class E>
 concept execution_policy = requires {
   typename E::scalar;
   typename E::real;
+  requires std::floating_point<typename E::real>;
 }
 &&memory_operations<E>&& random_operations<E>&& dense_operations<E>&& norm_operations<E>&& attention_operations<E>&&
     elementwise_operations<E>&& image_operations<E>&& loss_operations<E>&& optimiser_operations<E>;

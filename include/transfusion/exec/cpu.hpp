@@ -7,7 +7,8 @@
 namespace transfusion {
 
 /// The CPU policy: products on Eigen's registers or by a BLAS, threads of its own, `float` or `double`.
-/// Work is cut by shapes only, so the bits do not depend on the number of threads; a repeated call allocates nothing.
+/// Sums have an order that depends on shapes only, so the bits do not depend on the number of threads; a repeated call
+/// allocates nothing.
 /// One call at a time on one policy. The operations are those of `reference_exec`; see `exec/concepts.hpp` for what
 /// they do.
 template <class Scalar = float>
@@ -98,7 +99,7 @@ static_assert(execution_policy<cpu_exec<double>>);
 
 }  // namespace transfusion
 
-// Where the user links transfusion::cpu_kernels, the bodies (and Eigen) stay away.
-#ifndef TRANSFUSION_CPU_PREBUILT
+// Where the user links transfusion::cpu_kernels, the bodies (and Eigen) stay away; and always from a CUDA compiler.
+#if !defined(TRANSFUSION_CPU_PREBUILT) && !defined(__CUDACC__)
 #include "transfusion/exec/cpu_impl.hpp"
 #endif

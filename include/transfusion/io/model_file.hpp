@@ -85,8 +85,8 @@ void visit_config(Config& c, Visit visit, Nested nested) {
     c.codec.visit_fields(c.codec, nested);
   else
     static_assert(std::is_empty_v<options>,
-                  "the codec's options have members, but no visit_fields(options&, visit) that would store them; "
-                  "codec/linear_patch.hpp shows one");
+                  "the codec's options have members, but no template <class Self, class Visit> static void "
+                  "visit_fields(Self&, Visit) that would store them; codec/linear_patch.hpp shows one");
 }
 
 template <variant Variant>

@@ -131,9 +131,9 @@ class gradient_check {
       compare(report, in.name, in.gradient.data(), numeric);
     }
     parameters_.each([&](parameter<Exec> p) {
-      const std::vector<double> kept = on_host(*exec_, p.flat_value());
+      const std::vector<double> kept = on_host(*exec_, p.master());
       const auto numeric = differences(kept.size(), [&](std::size_t i, double h) {
-        double* element = p.flat_value().data + i;
+        double* element = p.master().data + i;
         const double moved = kept[i] + h;
         exec_->upload(element, &moved, sizeof(double));
         const double value = at();
@@ -225,10 +225,10 @@ gradient_report directional_check(Model& model, Objective objective, random_key 
   }
   gradient_report report;
   parameters.each([&](parameter<exec_type> p) {
-    const auto gradient = on_host(exec, p.flat_gradient()), kept = on_host(exec, p.flat_value());
+    const auto gradient = on_host(exec, p.flat_gradient()), kept = on_host(exec, p.master());
     std::vector<double> direction(kept.size()), moved(kept.size());
-    exec.normal(p.flat_value(), key, 1.0);
-    direction = on_host(exec, p.flat_value());
+    exec.normal(p.master(), key, 1.0);
+    direction = on_host(exec, p.master());
     double analytic = 0, size = 0;
     for (std::size_t i = 0; i < direction.size(); ++i) {
       direction[i] /= std::sqrt(static_cast<double>(direction.size()));
@@ -236,7 +236,7 @@ gradient_report directional_check(Model& model, Objective objective, random_key 
       size += gradient[i] * gradient[i] * direction[i] * direction[i];
     }
     const auto put = [&](const std::vector<double>& w) {
-      exec.upload(p.flat_value().data, w.data(), w.size() * sizeof(double));
+      exec.upload(p.master().data, w.data(), w.size() * sizeof(double));
     };
     const double numeric = central_difference([&](double h) {
       for (std::size_t i = 0; i < moved.size(); ++i) moved[i] = kept[i] + h * direction[i];

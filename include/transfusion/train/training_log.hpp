@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -23,10 +24,14 @@ class training_log {
     std::string kept = "step";
     for (const std::string& c : columns) kept += "," + c;
     kept += "\n" + (first_step > 0 ? lines_before(first_step) : std::string());
-    atomic_file rewritten(path);
-    rewritten.write_at(0, kept.data(), kept.size());
-    rewritten.commit();
-    file_.open(path, std::ios::app);
+    const bool rewrites = first_step > 0 && std::filesystem::is_regular_file(std::filesystem::symlink_status(path));
+    if (rewrites) {
+      atomic_file whole(path);
+      whole.write_at(0, kept.data(), kept.size());
+      whole.commit();
+    }
+    file_.open(path, rewrites ? std::ios::app : std::ios::trunc);
+    if (!rewrites) file_ << kept << std::flush;
     require<io_error>(file_.good(), path, ": cannot write the training log");
   }
 

@@ -3,9 +3,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "transfusion/core/error.hpp"
 #include "transfusion/core/types.hpp"
 
 namespace transfusion::detail {
@@ -16,18 +18,23 @@ namespace transfusion::detail {
 class worker_crew {
  public:
   explicit worker_crew(int workers) {
-    for (int i = 0; i < workers; ++i) threads_.emplace_back([this, i] { work(i + 1); });
+    try {
+      for (int i = 0; i < workers; ++i) threads_.emplace_back([this, i] { work(i + 1); });
+    } catch (const std::system_error& fault) {
+      const std::size_t started = threads_.size();
+      close();
+      throw device_error(message("threads: found room for ", started, " beside the caller's, expected ", workers, " (",
+                                 fault.what(), ")"));
+    }
   }
   worker_crew(const worker_crew&) = delete;
   worker_crew& operator=(const worker_crew&) = delete;
-  ~worker_crew() {
-    publish(nullptr, nullptr, closing);
-    for (std::thread& t : threads_) t.join();
-  }
+  ~worker_crew() { close(); }
 
   /// Calls f(i, thread) once for every i < count; thread 0 is the caller.
   template <class F>
   void run(index_t count, const F& f) {
+    if (count <= 0) return;
     publish([](const void* g, index_t i, int thread) { (*static_cast<const F*>(g))(i, thread); }, &f,
             static_cast<std::uint32_t>(count));
     take_tasks(0);
@@ -43,6 +50,11 @@ class worker_crew {
   /// What is being handed out: the number of the list above, how many of its tasks are left below. One word, so that a
   /// worker with an old list in mind can take nothing from a new one, nor take a finished list for an unfinished one.
   static std::uint64_t word(std::uint32_t list, std::uint32_t left) { return std::uint64_t{list} << 32 | left; }
+
+  void close() {
+    publish(nullptr, nullptr, closing);
+    for (std::thread& t : threads_) t.join();
+  }
 
   void publish(invoke f, const void* context, std::uint32_t count) {
     invoke_.store(f, std::memory_order_relaxed);

@@ -11,13 +11,15 @@ namespace transfusion {
 namespace detail {
 
 /// The tiles of a product's result: 256 rows by 512 columns, or thin columns when there are too few rows to share out.
-/// Where there are tiles enough for all threads they are higher, so that the right factor is packed less often; the
-/// bits of our own product do not depend on its tiles.
+/// Where there are tiles enough for all threads they are higher, so that the right factor is packed less often, and of
+/// one height; the bits of our own product do not depend on its tiles, a BLAS makes no such promise.
 inline tiling product_tiles(index_t rows, index_t cols, int threads) {
-  tiling tiles{rows, cols, 256, rows <= 256 ? 128 : 512};
-  if (rows <= 256 || TRANSFUSION_USE_BLAS) return tiles;  // a BLAS makes no such promise
-  for (index_t height : {1024, 512}) {
-    const tiling higher{rows, cols, height, tiles.tile_cols};
+  constexpr index_t least = 256;
+  const tiling tiles{rows, cols, least, rows <= least ? 128 : 512};
+  if (rows <= least || TRANSFUSION_USE_BLAS) return tiles;
+  for (index_t height : {4 * least, 2 * least}) {
+    const index_t down = (rows + height - 1) / height, level = (rows + down - 1) / down;
+    const tiling higher{rows, cols, (level + tile_rows - 1) / tile_rows * tile_rows, tiles.tile_cols};
     if (higher.count() >= 2 * threads) return higher;
   }
   return tiles;

@@ -14,9 +14,10 @@ namespace detail {
 /// Rows whose logits stand in memory at once: as many as fit into 64 MB, as every chunk reads and writes all of dw, but
 /// enough for the products to run at full speed.
 template <class Scalar>
-index_t logit_rows(index_t vocabulary) {
+index_t logit_rows(index_t vocabulary, index_t width) {
   constexpr index_t bytes = index_t{1} << 26, fewest = 256;
-  return std::max(fewest, bytes / (vocabulary * static_cast<index_t>(sizeof(Scalar))) / fewest * fewest);
+  const index_t row_bytes = std::max(vocabulary, width) * static_cast<index_t>(sizeof(Scalar));
+  return std::max(fewest, bytes / row_bytes / fewest * fewest);
 }
 
 /// Turns one row of logits into exp(logit - largest); returns their sum and the largest.
@@ -45,7 +46,7 @@ void cpu_exec<Scalar>::cross_entropy(vector loss, vector log_z, matrix dx, matri
     if (targets[n] >= 0) kept[count++] = n;
   }
   if (dx) fill(dx.flat(), 0);
-  const index_t most = detail::logit_rows<Scalar>(vocabulary), chunk = std::min(count, most);
+  const index_t most = detail::logit_rows<Scalar>(vocabulary, width), chunk = std::min(count, most);
   Scalar* packing = team_.reserve<Scalar>(scratch::packing, team_.threads() * detail::packing_elements);
   Scalar* logits = team_.reserve<Scalar>(scratch::logits, chunk * vocabulary);
   Scalar* inputs = team_.reserve<Scalar>(scratch::values, chunk * width);

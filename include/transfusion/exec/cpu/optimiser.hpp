@@ -28,7 +28,7 @@ void cpu_exec<Scalar>::sum_of_squares(vector out, const_vector x) {
 }
 
 template <class Scalar>
-void cpu_exec<Scalar>::adamw(vector w, vector m, vector v, vector ema, vector, const_vector g,
+void cpu_exec<Scalar>::adamw(vector w, vector m, vector v, vector ema, vector copy, const_vector g,
                              const_vector norm_squared, adamw_step s) {
   const double norm = std::sqrt(static_cast<double>(norm_squared[0]));
   const double clip = s.max_norm > 0 && norm > s.max_norm ? s.max_norm / norm : 1.0;
@@ -56,6 +56,7 @@ void cpu_exec<Scalar>::adamw(vector w, vector m, vector v, vector ema, vector, c
         detail::transform(
             n, ema.data + at, [&](auto a, auto b) { return decay * a + fresh * b; },
             static_cast<const Scalar*>(ema.data + at), weight);
+      if (copy) std::copy_n(weight, n, copy.data + at);
     }
   });
 }

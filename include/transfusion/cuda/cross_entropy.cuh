@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+
+#include "transfusion/core/host_device.hpp"
+#include "transfusion/cuda/gemm.cuh"
+#include "transfusion/cuda/kernels/cross_entropy.cuh"
+
+namespace transfusion {
+namespace cuda {
+
+/// Bytes of logits that stand in memory at once.
+inline constexpr index_t logit_bytes = index_t{64} << 20;
+
+/// Floats from one row of logits to the next: rows start aligned whatever the vocabulary, so the products stay fast.
+TRANSFUSION_HD constexpr index_t logit_pitch(index_t vocabulary) { return (vocabulary + 63) / 64 * 64; }
+
+/// Rows of one chunk, from the shape alone: whole tiles of 128 rows where as many fit.
+TRANSFUSION_HD constexpr index_t logit_rows(index_t rows, index_t vocabulary) {
+  const index_t fit = logit_bytes / (static_cast<index_t>(sizeof(float)) * logit_pitch(vocabulary));
+  const index_t chunk = fit >= 128 ? fit / 128 * 128 : fit > 1 ? fit : 1;
+  return rows < chunk ? rows : chunk;
+}
+
+}  // namespace cuda
+
+template <class Scalar>
+void cuda_exec<Scalar>::cross_entropy(real_vector loss, real_vector log_z, matrix dx, real_matrix dw, const_matrix x,
+                                      const_matrix w, tokens targets, const_real_vector weights, double z_weight) {
+  const index_t width = x.cols(), vocabulary = w.rows();
+  if (x.rows() == 0) return;
+  const index_t pitch = cuda::logit_pitch(vocabulary), chunk = cuda::logit_rows(x.rows(), vocabulary);
+  auto* logits = static_cast<float*>(context_->scratch(static_cast<std::size_t>(chunk * pitch) * sizeof(float)));
+  // The gradients take the place of the logits, each row where its logits began.
+  const auto* gradients = reinterpret_cast<const Scalar*>(logits);
+  const index_t gradient_pitch = pitch * static_cast<index_t>(sizeof(float) / sizeof(Scalar));
+
+  for (index_t first = 0; first < x.rows(); first += chunk) {
+    const index_t rows = std::min(chunk, x.rows() - first);
+    const Scalar* inputs = x.row(first);
+    cuda::multiply(*context_, cuda::product<Scalar, float>{
+                                  rows, vocabulary, width, {inputs, width}, {w.data, width, true}, {logits, pitch}});
+    cuda::launch(*context_, cuda::cross_entropy_kernel<Scalar, cuda::cross_entropy_threads>,
+                 dim3(static_cast<unsigned>(rows)), dim3(cuda::cross_entropy_threads), 0, loss.data + first,
+                 log_z.data + first, logits, pitch, vocabulary, targets.data + first,
+                 dx ? weights.data + first : nullptr, static_cast<float>(z_weight));
+    if (!dx) continue;
+    cuda::multiply(*context_,
+                   cuda::product<Scalar, Scalar>{
+                       rows, width, vocabulary, {gradients, gradient_pitch}, {w.data, width}, {dx.row(first), width}});
+    if (!dw) continue;
+    cuda::multiply(*context_, cuda::product<Scalar, real>{vocabulary,
+                                                          width,
+                                                          rows,
+                                                          {gradients, gradient_pitch, true},
+                                                          {inputs, width},
+                                                          {dw.data, width},
+                                                          nullptr,
+                                                          true});
+  }
+}
+
+}  // namespace transfusion

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+
+#include "transfusion/cuda/kernels/map.cuh"
+#include "transfusion/exec/cuda.hpp"
+
+namespace transfusion {
+namespace cuda {
+
+template <class T>
+__device__ __forceinline__ float sigmoid(float x) {
+  if constexpr (sizeof(T) == 2)
+    return __fdividef(1.f, 1.f + __expf(-x));  // a few units of float: lost in the rounding to bf16
+  else
+    return 1 / (1 + expf(-x));
+}
+/// d silu(x) / dx, given s = sigmoid(x).
+__device__ __forceinline__ float silu_slope(float x, float s) { return s * (1 + x * (1 - s)); }
+
+template <class T>
+struct swiglu_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* y;
+  const T *gate, *up;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float g[N], u[N];
+    read_lanes(g, gate + i);
+    read_lanes(u, up + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) u[k] = g[k] * sigmoid<T>(g[k]) * u[k];
+    write_lanes(y + i, u);
+  }
+};
+
+template <class T>
+struct swiglu_backward_map {
+  static constexpr int lanes = lanes_of<T>;
+  T *dgate, *dup;
+  bool add_gate, add_up;
+  const T *dy, *gate, *up;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float d[N], g[N], u[N];
+    read_lanes(d, dy + i);
+    read_lanes(g, gate + i);
+    read_lanes(u, up + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      const float s = sigmoid<T>(g[k]);
+      u[k] = d[k] * u[k] * silu_slope(g[k], s);
+      d[k] = d[k] * g[k] * s;
+    }
+    if (dgate) put_lanes(dgate + i, add_gate, u);
+    if (dup) put_lanes(dup + i, add_up, d);
+  }
+};
+
+template <class T>
+struct silu_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* y;
+  const T* x;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float v[N];
+    read_lanes(v, x + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) v[k] *= sigmoid<T>(v[k]);
+    write_lanes(y + i, v);
+  }
+};
+
+template <class T>
+struct silu_backward_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* dx;
+  bool add;
+  const T *dy, *x;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float d[N], v[N];
+    read_lanes(d, dy + i);
+    read_lanes(v, x + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) d[k] *= silu_slope(v[k], sigmoid<T>(v[k]));
+    put_lanes(dx + i, add, d);
+  }
+};
+
+/// y = a + b; y may be a or b.
+template <class T>
+struct add_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* y;
+  const T *a, *b;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float u[N], v[N];
+    read_lanes(u, a + i);
+    read_lanes(v, b + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) u[k] += v[k];
+    write_lanes(y + i, u);
+  }
+};
+
+template <class T>
+struct copy_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* y;
+  const T* x;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    copy_lanes<N>(y + i, x + i);
+  }
+};
+
+/// Row i, frequency k: cos and, half a row on, sin of t[i] * period^(-k/half), angles in double.
+template <class T>
+struct timestep_map {
+  view<T, 2> y;
+  const float* t;
+  index_t half;
+  double max_period;
+
+  template <int N>
+  __device__ void at(index_t i, index_t k) const {
+    const double angle =
+        static_cast<double>(t[i]) * pow(max_period, -static_cast<double>(k) / static_cast<double>(half));
+    y(i, k) = T(static_cast<float>(cos(angle)));
+    y(i, half + k) = T(static_cast<float>(sin(angle)));
+  }
+};
+
+}  // namespace cuda
+
+template <class Scalar>
+void cuda_exec<Scalar>::swiglu(matrix y, const_matrix gate, const_matrix up) {
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, gate.data, up.data);
+  cuda::map_all(*context_, y.size(), packed, cuda::swiglu_map<Scalar>{y.data, gate.data, up.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::swiglu_backward(sink dgate, sink dup, const_matrix dy, const_matrix gate, const_matrix up) {
+  if (!dgate && !dup) return;
+  Scalar *g = dgate.into.data, *u = dup.into.data;
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(g, u, dy.data, gate.data, up.data);
+  cuda::map_all(*context_, dy.size(), packed,
+                cuda::swiglu_backward_map<Scalar>{g, u, dgate.add, dup.add, dy.data, gate.data, up.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::silu(matrix y, const_matrix x) {
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, x.data);
+  cuda::map_all(*context_, y.size(), packed, cuda::silu_map<Scalar>{y.data, x.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::silu_backward(sink dx, const_matrix dy, const_matrix x) {
+  if (!dx) return;
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(dx.into.data, dy.data, x.data);
+  cuda::map_all(*context_, dy.size(), packed, cuda::silu_backward_map<Scalar>{dx.into.data, dx.add, dy.data, x.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::add(matrix y, const_matrix a, const_matrix b) {
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, a.data, b.data);
+  cuda::map_all(*context_, y.size(), packed, cuda::add_map<Scalar>{y.data, a.data, b.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::accumulate(sink dx, const_matrix x) {
+  if (!dx) return;
+  Scalar* to = dx.into.data;
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(to, x.data);
+  if (dx.add)
+    cuda::map_all(*context_, x.size(), packed, cuda::add_map<Scalar>{to, to, x.data});
+  else
+    cuda::map_all(*context_, x.size(), packed, cuda::copy_map<Scalar>{to, x.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::timestep_embedding(matrix y, const_real_vector t, double max_period) {
+  const index_t half = y.cols() / 2;
+  cuda::map_rows_by<1>(*context_, y.rows(), half, cuda::timestep_map<Scalar>{y, t.data, half, max_period});
+}
+
+}  // namespace transfusion

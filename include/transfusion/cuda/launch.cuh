@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <utility>
+
+#include "transfusion/core/error.hpp"
+#include "transfusion/core/host_device.hpp"
+#include "transfusion/core/types.hpp"
+
+namespace transfusion::cuda {
+
+/// Throws device_error with `what` failed and the device's own reason, unless `status` is success.
+inline void check(cudaError_t status, const char* what) {
+  require<device_error>(status == cudaSuccess, what, ": ", cudaGetErrorName(status), ", ", cudaGetErrorString(status));
+}
+
+/// a / b rounded up; a >= 0, b > 0.
+TRANSFUSION_HD constexpr index_t ceil_div(index_t a, index_t b) { return (a + b - 1) / b; }
+
+namespace launch_detail {
+
+/// Up to 48 KiB need no asking, static arrays included, of which no kernel of ours has more than 32 KiB.
+constexpr std::size_t shared_bytes_of_any_kernel = 16 * 1024;
+
+[[noreturn]] inline void refuse(cudaError_t status, dim3 grid, dim3 block, std::size_t shared_bytes) {
+  throw device_error(detail::message("launch of ", grid.x, " x ", grid.y, " x ", grid.z, " blocks of ", block.x, " x ",
+                                     block.y, " x ", block.z, " threads with ", shared_bytes,
+                                     " bytes of dynamic shared memory: ", cudaGetErrorName(status), ", ",
+                                     cudaGetErrorString(status)));
+}
+
+}  // namespace launch_detail
+
+/// Starts `kernel` on `c.stream` (a detail::cuda_context) with the arguments turned into its parameters' types.
+/// An empty grid does nothing. Throws device_error where the device refuses.
+template <class Context, class... P, class... A>
+void launch(Context& c, void (*kernel)(P...), dim3 grid, dim3 block, std::size_t dynamic_shared_bytes, A&&... args) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  if constexpr (requires { c.use(); }) c.use();  // a stream takes kernels of its own device only
+  cudaError_t status = cudaSuccess;
+  if (dynamic_shared_bytes > launch_detail::shared_bytes_of_any_kernel)
+    status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(dynamic_shared_bytes));
+  if (status == cudaSuccess) {
+    cudaLaunchConfig_t config{};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = dynamic_shared_bytes;
+    config.stream = c.stream;
+    status = cudaLaunchKernelEx(&config, kernel, std::forward<A>(args)...);
+  }
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // the error is reported here: later calls start clean
+  launch_detail::refuse(status, grid, block, dynamic_shared_bytes);
+}
+
+}  // namespace transfusion::cuda

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+
+#include "transfusion/cuda/context.cuh"
+#include "transfusion/cuda/kernels/norm.cuh"
+#include "transfusion/cuda/kernels/norm_backward.cuh"
+#include "transfusion/cuda/launch.cuh"
+#include "transfusion/exec/cuda.hpp"
+
+namespace transfusion {
+namespace cuda {
+
+inline constexpr index_t widest_row_of_a_warp = 1024;  // where a row has to be read twice
+
+/// One block for as many rows as fit in it, a row to `Threads` threads.
+template <int Threads, class Operands>
+void launch_by_rows(detail::cuda_context& c, void (*kernel)(Operands), const Operands& o) {
+  constexpr int rows = norm_block / Threads;
+  launch(c, kernel, dim3(static_cast<unsigned>(ceil_div(o.rows, rows))), dim3(Threads, rows), 0, o);
+}
+
+template <class T>
+void run_rms_norm(detail::cuda_context& c, const norm_operands<T>& o) {
+  constexpr int lanes = lanes_of<T>, warp = warp_threads, block = norm_block;
+  const index_t packs = o.width / lanes;
+  const bool packed = o.width % lanes == 0 && packs_fit<lanes>(o.sum, o.y, o.a, o.b, o.w);
+  if (!packed || packs > 4 * block) {
+    if (o.width <= widest_row_of_a_warp) return launch_by_rows<warp>(c, rms_norm_any_kernel<T, warp>, o);
+    return launch_by_rows<block>(c, rms_norm_any_kernel<T, block>, o);
+  }
+  if (packs <= warp) return launch_by_rows<warp>(c, rms_norm_kernel<T, lanes, 1, warp>, o);
+  if (packs <= 2 * warp) return launch_by_rows<warp>(c, rms_norm_kernel<T, lanes, 2, warp>, o);
+  if (packs <= 4 * warp) return launch_by_rows<warp>(c, rms_norm_kernel<T, lanes, 4, warp>, o);
+  if (packs <= block) return launch_by_rows<block>(c, rms_norm_kernel<T, lanes, 1, block>, o);
+  if (packs <= 2 * block) return launch_by_rows<block>(c, rms_norm_kernel<T, lanes, 2, block>, o);
+  launch_by_rows<block>(c, rms_norm_kernel<T, lanes, 4, block>, o);
+}
+
+/// Rows of one partial sum of dw, from the shape alone: fewer where they are wide, more where that would give over 1024
+/// sums.
+constexpr index_t norm_chunk(index_t rows, index_t width) {
+  return std::max<index_t>(width > 1024 ? 16 : 32, ceil_div(rows, 1024));
+}
+
+template <int Threads, int Rows, class Operands>
+void launch_by_chunks(detail::cuda_context& c, void (*kernel)(Operands), const Operands& o) {
+  launch(c, kernel, dim3(static_cast<unsigned>(ceil_div(o.rows, o.chunk))), dim3(Threads, Rows), 0, o);
+}
+
+/// The parts apart, for widths and addresses that the registers or packs do not allow.
+template <class T>
+void run_rms_norm_backward_any(detail::cuda_context& c, const norm_backward_operands<T>& o) {
+  constexpr int warp = warp_threads, block = norm_block;
+  if (o.dx && o.width <= widest_row_of_a_warp) launch_by_rows<warp>(c, rms_norm_dx_any_kernel<T, warp>, o);
+  if (o.dx && o.width > widest_row_of_a_warp) launch_by_rows<block>(c, rms_norm_dx_any_kernel<T, block>, o);
+  const dim3 grid(static_cast<unsigned>(ceil_div(o.rows, o.chunk)), static_cast<unsigned>(ceil_div(o.width, block)));
+  if (o.partial) launch(c, rms_norm_dw_any_kernel<T>, grid, dim3(block), 0, o);
+}
+
+template <class T>
+void run_rms_norm_backward(detail::cuda_context& c, const norm_backward_operands<T>& o) {
+  constexpr int lanes = lanes_of<T>, warp = warp_threads;
+  const index_t packs = o.width / lanes;
+  const bool packed = o.width % lanes == 0 && packs_fit<lanes>(o.dx, o.partial, o.dy, o.x, o.w);
+  if (!packed || packs > 1024) return run_rms_norm_backward_any(c, o);
+  if (packs <= warp) return launch_by_chunks<warp, 4>(c, rms_norm_backward_kernel<T, lanes, 1, warp, 4>, o);
+  if (packs <= 2 * warp) return launch_by_chunks<warp, 4>(c, rms_norm_backward_kernel<T, lanes, 2, warp, 4>, o);
+  if (packs <= 4 * warp) return launch_by_chunks<warp, 4>(c, rms_norm_backward_kernel<T, lanes, 4, warp, 4>, o);
+  if (packs <= 256) return launch_by_chunks<256, 1>(c, rms_norm_backward_kernel<T, lanes, 1, 256, 1>, o);
+  if (packs <= 512) return launch_by_chunks<256, 1>(c, rms_norm_backward_kernel<T, lanes, 2, 256, 1>, o);
+  launch_by_chunks<512, 1>(c, rms_norm_backward_kernel<T, lanes, 2, 512, 1>, o);
+}
+
+}  // namespace cuda
+
+template <class Scalar>
+void cuda_exec<Scalar>::rms_norm(matrix y, real_vector inverse_rms, const_matrix x, const_real_vector w,
+                                 double epsilon) {
+  if (x.size() == 0) return;
+  cuda::run_rms_norm<Scalar>(*context_, {nullptr, y.data, inverse_rms.data, x.data, nullptr, w.data, x.rows(), x.cols(),
+                                         static_cast<float>(epsilon)});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::add_rms_norm(matrix sum, matrix y, real_vector inverse_rms, const_matrix a, const_matrix b,
+                                     const_real_vector w, double epsilon) {
+  if (a.size() == 0) return;
+  cuda::run_rms_norm<Scalar>(*context_, {sum.data, y.data, inverse_rms.data, a.data, b.data, w.data, a.rows(), a.cols(),
+                                         static_cast<float>(epsilon)});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::rms_norm_backward(sink dx, real_vector dw, const_matrix dy, const_matrix x, const_real_vector w,
+                                          const_real_vector inverse_rms) {
+  if (x.size() == 0 || (!dx && !dw)) return;
+  const index_t width = x.cols(), chunk = cuda::norm_chunk(x.rows(), width), chunks = cuda::ceil_div(x.rows(), chunk);
+  float* partial = nullptr;
+  if (dw) partial = static_cast<float*>(context_->scratch(static_cast<std::size_t>(chunks * width) * sizeof(float)));
+  cuda::run_rms_norm_backward<Scalar>(
+      *context_, {dx.into.data, dx.add, partial, dy.data, x.data, w.data, inverse_rms.data, x.rows(), width, chunk});
+  const unsigned blocks = static_cast<unsigned>(cuda::ceil_div(width, cuda::warp_threads));
+  if (dw)
+    cuda::launch(*context_, cuda::add_norm_chunks_kernel<float>, dim3(blocks),
+                 dim3(cuda::warp_threads, cuda::chunk_slices), 0, dw.data, partial, chunks, width);
+}
+
+}  // namespace transfusion

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <type_traits>
+
+#include "transfusion/core/bf16.hpp"
+#include "transfusion/exec/concepts.hpp"
+
+namespace transfusion {
+
+namespace detail {
+struct cuda_context;  // cuda/context.cuh
+}
+
+/// Where a cuda_exec works.
+struct cuda_options {
+  int device = 0;
+  void* stream = nullptr;  ///< a cudaStream_t of the caller's; null: the policy makes its own
+};
+
+/// What a device is.
+struct cuda_device_info {
+  std::string name;
+  int major = 0, minor = 0;  ///< compute capability
+  int multiprocessors = 0;
+  std::size_t total_bytes = 0, free_bytes = 0;
+};
+
+/// The policy of one CUDA device: products by cuBLASLt, the rest by our kernels. `bf16` computes on tensor cores with
+/// float accumulation, statistics, losses and master weights; `float` serves tests and small models.
+/// All work goes to one stream; only download waits for it. The same build and device give the same bits.
+/// One call at a time on one policy. Every member throws device_error with the device's own reason.
+template <class Scalar = bf16>
+class cuda_exec {
+ public:
+  using scalar = Scalar;
+  using real = accurate_t<Scalar>;
+  using matrix = view<Scalar, 2>;
+  using const_matrix = view<const Scalar, 2>;
+  using vector = view<Scalar, 1>;
+  using const_vector = view<const Scalar, 1>;
+  using real_matrix = view<real, 2>;
+  using const_real_matrix = view<const real, 2>;
+  using real_vector = view<real, 1>;
+  using const_real_vector = view<const real, 1>;
+  using sink = gradient_sink<Scalar>;
+  using tokens = view<const token_t, 1>;
+  using images = view<const image_place, 1>;
+
+  /// Throws device_error without a driver or device, or where this build has no code for the device.
+  explicit cuda_exec(cuda_options options = {});
+  cuda_exec(const cuda_exec&) = delete;  // models and buffers hold its address
+  cuda_exec& operator=(const cuda_exec&) = delete;
+  ~cuda_exec();
+
+  cuda_device_info info() const;
+  /// How many blocks of memory this policy has handed out so far, and the most bytes it has held at one time.
+  index_t allocations() const;
+  index_t peak_bytes() const;
+  /// Waits until all work given so far is done.
+  void synchronize();
+
+  void* allocate(std::size_t bytes);
+  void deallocate(void* p, std::size_t bytes) noexcept;
+  void upload(void* to, const void* from, std::size_t bytes);
+  void download(void* to, const void* from, std::size_t bytes);
+  template <class T>
+  void fill(view<T, 1> x, double value);
+  template <class T>
+  void copy(view<T, 1> y, view<const std::type_identity_t<T>, 1> x);
+  void widen(real_vector y, const_vector x);
+  void narrow(vector y, const_real_vector x);
+  void normal(real_vector x, random_key key, double scale, index_t first = 0);
+
+  void linear(matrix y, const_matrix x, const_matrix w, const_vector b);
+  void logits(real_matrix y, const_matrix x, const_matrix w);
+  void linear_backward(sink dx, real_matrix dw, real_vector db, const_matrix dy, const_matrix x, const_matrix w);
+  void embedding(matrix y, const_matrix table, tokens ids);
+  void embedding_backward(real_matrix dtable, const_matrix dy, tokens ids);
+
+  void rms_norm(matrix y, real_vector inverse_rms, const_matrix x, const_real_vector w, double epsilon);
+  void add_rms_norm(matrix sum, matrix y, real_vector inverse_rms, const_matrix a, const_matrix b, const_real_vector w,
+                    double epsilon);
+  void rms_norm_backward(sink dx, real_vector dw, const_matrix dy, const_matrix x, const_real_vector w,
+                         const_real_vector inverse_rms);
+
+  void rope_table(real_matrix table, tokens positions, double theta);
+  void rope(matrix x, const_real_matrix table, double direction);
+  void attention(matrix o, real_matrix lse, const_matrix q, const_matrix k, const_matrix v, key_intervals keys,
+                 attention_shape shape);
+  void attention_backward(sink dq, sink dk, sink dv, const_matrix d_o, const_matrix o, const_real_matrix lse,
+                          const_matrix q, const_matrix k, const_matrix v, key_intervals keys, attention_shape shape);
+
+  void swiglu(matrix y, const_matrix gate, const_matrix up);
+  void swiglu_backward(sink dgate, sink dup, const_matrix dy, const_matrix gate, const_matrix up);
+  void silu(matrix y, const_matrix x);
+  void silu_backward(sink dx, const_matrix dy, const_matrix x);
+  void add(matrix y, const_matrix a, const_matrix b);
+  void accumulate(sink dx, const_matrix x);
+  void timestep_embedding(matrix y, const_real_vector t, double max_period);
+  void gather_rows(matrix y, const_matrix x, tokens rows);
+  void gather_rows_backward(sink dx, const_matrix dy, tokens rows);
+  void scatter_rows(matrix y, const_matrix x, const_matrix s, tokens rows);
+  void write_rows(matrix y, const_matrix s, tokens rows);
+  void scatter_rows_backward(sink dx, sink ds, const_matrix dy, tokens rows);
+
+  void patchify(matrix patches, const_real_vector values, images places, index_t patch);
+  void unpatchify(vector values, const_matrix patches, images places, index_t patch);
+  void unpatchify_backward(sink dpatches, const_vector dvalues, images places, index_t patch);
+  void mix(real_vector out, const_real_vector a, const_real_vector b, const_real_matrix coefficients, images places);
+  void clamp(real_vector x, double low, double high);
+
+  void cross_entropy(real_vector loss, real_vector log_z, matrix dx, real_matrix dw, const_matrix x, const_matrix w,
+                     tokens targets, const_real_vector weights, double z_weight);
+  void squared_error(real_vector loss, sink dprediction, const_vector prediction, const_real_vector target,
+                     images places, const_real_vector weights);
+
+  void sum_of_squares(real_vector out, const_real_vector x);
+  void adamw(real_vector w, real_vector m, real_vector v, real_vector ema, vector working, const_real_vector g,
+             const_real_vector norm_squared, adamw_step step);
+
+ private:
+  std::unique_ptr<detail::cuda_context> context_;
+};
+
+static_assert(execution_policy<cuda_exec<bf16>>);
+static_assert(execution_policy<cuda_exec<float>>);
+
+}  // namespace transfusion

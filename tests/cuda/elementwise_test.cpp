@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#define BOOST_TEST_MODULE cuda_elementwise
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <tuple>
+
+#include "cuda/rounding.hpp"
+#include "transfusion/cuda/elementwise.cuh"
+#include "transfusion/cuda/memory.cuh"
+#include "transfusion/cuda/random.cuh"
+#include "transfusion/cuda/rope.cuh"
+
+using namespace cuda_tests;
+
+namespace {
+
+using scalars = std::tuple<float, bf16>;
+
+// Each result is rounded once to its type. Before that a few operations in float: 1e-6 of the largest value is eight
+// roundings of them, and covers the slope of silu near its zero, where 1 and x (1 - s) cancel.
+constexpr double slack = 1e-6;
+
+struct shape {
+  index_t rows, cols, offset;
+};
+constexpr shape shapes[] = {{0, 5, 0},   {1, 1, 0},   {1, 7, 1},   {3, 8, 0},    {3, 8, 1},
+                            {17, 33, 0}, {5, 129, 3}, {64, 64, 0}, {40, 260, 1}, {129, 200, 0}};
+
+/// Calls f(exec, reference, shape, draws) for all shapes.
+template <class Scalar, class F>
+void for_shapes(F f) {
+  cuda_exec<Scalar> exec;
+  reference_exec<double> reference;
+  unsigned seed = 0;
+  for (const shape& s : shapes) {
+    draws d(++seed);
+    f(exec, reference, s, d);
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(activations_match_the_reference, Scalar, scalars) {
+  worst_share worst("swiglu, silu, add");
+  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+    using array = device_array<cuda_exec<Scalar>, Scalar>;
+    const auto normal = [&] { return 3 * d.normal(); };
+    array a(exec, s.rows, s.cols, s.offset), b(exec, s.rows, s.cols, s.offset);
+    array y(exec, s.rows, s.cols, s.offset), z(exec, s.rows, s.cols), sum(exec, s.rows, s.cols);
+    a.set(normal), b.set(normal), y.poison(), z.poison(), sum.poison();
+    BOOST_TEST(repeats(
+        [&] {
+          exec.swiglu(y.device(), a.device(), b.device());
+          exec.silu(z.device(), a.device());
+          exec.add(sum.device(), a.device(), b.device());
+        },
+        y, z, sum));
+    reference.swiglu(y.host(), a.host(), b.host());
+    reference.silu(z.host(), a.host());
+    reference.add(sum.host(), a.host(), b.host());
+    for (array* found : {&y, &z, &sum}) worst.see(share_of_limit(*found, slack));
+    exec.add(b.device(), a.device(), b.device());
+    reference.add(b.host(), a.host(), b.host());
+    worst.see(share_of_limit(b, slack));
+  });
+  BOOST_TEST_MESSAGE(worst.text());
+  BOOST_TEST(worst.value() <= 1);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(gradients_match_the_reference, Scalar, scalars) {
+  worst_share worst("swiglu_backward, silu_backward, accumulate");
+  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+    using array = device_array<cuda_exec<Scalar>, Scalar>;
+    const auto normal = [&] { return 2 * d.normal(); };
+    for (int wanted = 0; wanted < 16; ++wanted) {
+      const bool gate_wanted = wanted & 1, up_wanted = wanted & 2, add_gate = wanted & 4, add_up = wanted & 8;
+      array dy(exec, s.rows, s.cols, s.offset), gate(exec, s.rows, s.cols), up(exec, s.rows, s.cols, s.offset);
+      array dgate(exec, s.rows, s.cols, s.offset), dup(exec, s.rows, s.cols);
+      dy.set(normal), gate.set(normal), up.set(normal);
+      add_gate ? dgate.set(normal) : dgate.poison();
+      add_up ? dup.set(normal) : dup.poison();
+      const auto device_gate = gate_wanted ? dgate.device_sink(add_gate) : gradient_sink<Scalar>{};
+      const auto device_up = up_wanted ? dup.device_sink(add_up) : gradient_sink<Scalar>{};
+      BOOST_TEST(repeats([&] { exec.swiglu_backward(device_gate, device_up, dy.device(), gate.device(), up.device()); },
+                         dgate, dup));
+      reference.swiglu_backward(gate_wanted ? dgate.host_sink(add_gate) : gradient_sink<double>{},
+                                up_wanted ? dup.host_sink(add_up) : gradient_sink<double>{}, dy.host(), gate.host(),
+                                up.host());
+      worst.see(share_of_limit(dgate, slack));
+      worst.see(share_of_limit(dup, slack));
+    }
+    for (bool add : {false, true}) {
+      array dy(exec, s.rows, s.cols), x(exec, s.rows, s.cols, s.offset), dx(exec, s.rows, s.cols);
+      array copied(exec, s.rows, s.cols);
+      dy.set(normal), x.set(normal);
+      for (array* into : {&dx, &copied}) add ? into->set(normal) : into->poison();
+      exec.silu_backward(dx.device_sink(add), dy.device(), x.device());
+      reference.silu_backward(dx.host_sink(add), dy.host(), x.host());
+      exec.accumulate(copied.device_sink(add), x.device());
+      reference.accumulate(copied.host_sink(add), x.host());
+      worst.see(share_of_limit(dx, slack));
+      worst.see(share_of_limit(copied, slack));
+    }
+  });
+  BOOST_TEST_MESSAGE(worst.text());
+  BOOST_TEST(worst.value() <= 1);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(activations_of_large_values_stay_finite, Scalar, scalars) {
+  cuda_exec<Scalar> exec;
+  device_array<cuda_exec<Scalar>, Scalar> x(exec, 1, 4), y(exec, 1, 4), dx(exec, 1, 4), dy(exec, 1, 4);
+  double next = -300;
+  x.set([&] { return next += 120; });  // -180, -60, 60, 180
+  dy.set([] { return 1.0; }), y.poison(), dx.poison();
+  exec.silu(y.device(), x.device());
+  exec.silu_backward(dx.device_sink(false), dy.device(), x.device());
+  BOOST_TEST(std::abs(static_cast<float>(y.found()[0])) < 1e-20);
+  BOOST_TEST(static_cast<float>(y.found()[3]) == 180);
+  BOOST_TEST(std::abs(static_cast<float>(dx.found()[0])) < 1e-20);
+  BOOST_TEST(static_cast<float>(dx.found()[3]) == 1);
+}
+
+// The angles are worked out in double: what is left is one rounding.
+BOOST_AUTO_TEST_CASE_TEMPLATE(timestep_embedding_matches_the_reference, Scalar, scalars) {
+  cuda_exec<Scalar> exec;
+  reference_exec<double> reference;
+  for (index_t rows : {0, 1, 5, 33})
+    for (index_t half : {1, 7, 128, 300}) {
+      draws d(static_cast<unsigned>(rows + half));
+      device_array<cuda_exec<Scalar>, float> t(exec, 1, rows);
+      device_array<cuda_exec<Scalar>, Scalar> y(exec, rows, 2 * half);
+      t.set([&] { return 1000 * std::abs(d.normal()); }), y.poison();
+      exec.timestep_embedding(y.device(), t.device().flat(), 1e4);
+      reference.timestep_embedding(y.host(), t.host().flat(), 1e4);
+      BOOST_TEST(share_of_limit(y, 1e-12) <= 1.01);
+    }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(rope_table_matches_the_reference, Scalar, scalars) {
+  cuda_exec<Scalar> exec;
+  reference_exec<double> reference;
+  for (index_t rows : {0, 1, 5, 100})
+    for (index_t width : {2, 14, 64, 128}) {
+      draws d(static_cast<unsigned>(rows + width));
+      std::vector<token_t> numbers;
+      for (index_t n = 0; n < rows; ++n) numbers.push_back(static_cast<token_t>(d.below(100000)));
+      device_tokens<cuda_exec<Scalar>> positions(exec, numbers);
+      device_array<cuda_exec<Scalar>, float> table(exec, rows, width);
+      table.set([] { return NAN; });
+      exec.rope_table(table.device(), positions.device(), 1e4);
+      reference.rope_table(table.host(), positions.host(), 1e4);
+      BOOST_TEST(share_of_limit(table, 1e-12) <= 1.01);
+    }
+}
+
+// A rotated number is a sum of two products: one rounding to its type after two in float of numbers as large.
+BOOST_AUTO_TEST_CASE_TEMPLATE(rope_matches_the_reference, Scalar, scalars) {
+  cuda_exec<Scalar> exec;
+  reference_exec<double> reference;
+  worst_share worst("rope");
+  unsigned seed = 0;
+  for (index_t rows : {0, 1, 7, 65})
+    for (index_t width : {2, 6, 8, 20, 64})
+      for (index_t heads : {1, 2, 5})
+        for (index_t offset : {0, 1})
+          for (double direction : {1.0, -1.0}) {
+            draws d(++seed);
+            device_array<cuda_exec<Scalar>, float> table(exec, rows, width);
+            device_array<cuda_exec<Scalar>, Scalar> x(exec, rows, heads * width, offset);
+            table.set([&] { return d.normal(); }), x.set([&] { return d.normal(); });
+            BOOST_TEST(repeats([&] { exec.rope(x.device(), table.device(), direction); }, x));
+            reference.rope(x.host(), table.host(), direction);
+            worst.see(share_of_limit(x, slack));
+          }
+  BOOST_TEST_MESSAGE(worst.text());
+  BOOST_TEST(worst.value() <= 1);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(rope_turns_back, Scalar, scalars) {
+  cuda_exec<Scalar> exec;
+  draws d(1);
+  device_tokens<cuda_exec<Scalar>> positions(exec, {0, 1, 77, 4095});
+  device_array<cuda_exec<Scalar>, float> table(exec, 4, 64);
+  device_array<cuda_exec<Scalar>, Scalar> x(exec, 4, 128);
+  table.poison(), x.set([&] { return d.normal(); });
+  exec.rope_table(table.device(), positions.device(), 1e4);
+  exec.rope(x.device(), table.device(), 1);
+  exec.rope(x.device(), table.device(), -1);
+  // Two roundings to Scalar: the first of both of a pair, up to sqrt(2) as large as its largest, which the second turn
+  // may add up. And in float the table's.
+  BOOST_TEST(x.error([](index_t) { return 1.0; }) <= 3 * rounding<Scalar> + 1e-6);
+}
+
+// The same words and the same formula in double as on the host: equal here, where the device's log, sin and cos are the
+// host's. Where a device has its own they may differ by a unit or two of double, and so a float by one unit.
+BOOST_AUTO_TEST_CASE_TEMPLATE(normals_match_the_reference, Scalar, scalars) {
+  cuda_exec<Scalar> exec;
+  reference_exec<double> reference;
+  for (index_t count : {0, 1, 3, 4, 5, 64, 1023})
+    for (index_t first : {0, 1, 2, 3, 4, 7, 8, 1000001})
+      for (index_t offset : {0, 1}) {
+        const random_key key{123456789012345u, 3, stream::noise};
+        device_array<cuda_exec<Scalar>, float> x(exec, 1, count, offset);
+        x.set([] { return NAN; });
+        exec.normal(x.device().flat(), key, 1.5, first);
+        reference.normal(x.host().flat(), key, 1.5, first);
+        const std::vector<float> found = x.found();
+        for (index_t i = 0; i < count; ++i)
+          BOOST_TEST(found[static_cast<std::size_t>(i)] == static_cast<float>(x.host()(0, i)));
+      }
+}
+
+BOOST_AUTO_TEST_CASE(normals_are_written_only_where_they_belong) {
+  cuda_exec<bf16> exec;
+  for (index_t count : {1, 3, 4, 6, 9})
+    for (index_t first : {0, 2, 3}) {
+      device_array<cuda_exec<bf16>, float> around(exec, 1, count + 8);
+      around.set([] { return NAN; });
+      exec.normal(around.device().flat().slice(4, 4 + count), {7, 1, stream::noise}, 1, first);
+      const std::vector<float> found = around.found();
+      for (index_t i = 0; i < count + 8; ++i)
+        BOOST_TEST(std::isnan(found[static_cast<std::size_t>(i)]) == (i < 4 || i >= 4 + count));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(normals_in_pieces_are_the_same_normals) {
+  cuda_exec<bf16> exec;
+  const random_key key{7, 1, stream::noise};
+  device_array<cuda_exec<bf16>, float> whole(exec, 1, 100), pieces(exec, 1, 100);
+  whole.set([] { return NAN; }), pieces.set([] { return NAN; });
+  exec.normal(whole.device().flat(), key, 1);
+  for (index_t at = 0; at < 100; at += 10) exec.normal(pieces.device().flat().slice(at, at + 10), key, 1, at);
+  BOOST_TEST(testing::same_bits(whole.found(), pieces.found()));
+}

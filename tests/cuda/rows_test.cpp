@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#define BOOST_TEST_MODULE cuda_rows
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <numeric>
+#include <tuple>
+
+#include "cuda/rounding.hpp"
+#include "transfusion/cuda/memory.cuh"
+#include "transfusion/cuda/rows.cuh"
+
+using namespace cuda_tests;
+
+namespace {
+
+using scalars = std::tuple<float, bf16>;
+
+struct shape {
+  index_t rows, cols, some, offset;  ///< some: how many rows are named
+};
+constexpr shape shapes[] = {{1, 1, 0, 0},   {1, 1, 1, 0},     {7, 33, 3, 0},    {20, 8, 20, 0},    {20, 8, 11, 1},
+                            {65, 64, 9, 0}, {40, 200, 39, 0}, {33, 2056, 5, 0}, {300, 16, 130, 0}, {5, 24, 0, 1}};
+
+std::vector<token_t> different(draws& d, index_t n, index_t limit) {
+  std::vector<token_t> all(static_cast<std::size_t>(limit));
+  std::iota(all.begin(), all.end(), 0);
+  for (index_t i = 0; i < n; ++i)
+    std::swap(all[static_cast<std::size_t>(i)], all[static_cast<std::size_t>(i + d.below(limit - i))]);
+  all.resize(static_cast<std::size_t>(n));
+  return all;
+}
+std::vector<token_t> repeating(draws& d, index_t n, index_t limit) {
+  std::vector<token_t> rows;
+  for (index_t i = 0; i < n; ++i) rows.push_back(static_cast<token_t>(d.below(limit)));
+  return rows;
+}
+
+template <class Scalar, class F>
+void for_shapes(F f) {
+  cuda_exec<Scalar> exec;
+  reference_exec<double> reference;
+  unsigned seed = 0;
+  for (const shape& s : shapes) {
+    draws d(++seed);
+    f(exec, reference, s, d);
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(rows_are_copied_exactly, Scalar, scalars) {
+  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+    using array = device_array<cuda_exec<Scalar>, Scalar>;
+    const auto normal = [&] { return d.normal(); };
+    array x(exec, s.rows, s.cols, s.offset), named(exec, s.some, s.cols);
+    array gathered(exec, s.some, s.cols, s.offset), scattered(exec, s.rows, s.cols), written(exec, s.rows, s.cols);
+    x.set(normal), named.set(normal), gathered.poison(), scattered.poison(), written.set(normal);
+    const device_tokens<cuda_exec<Scalar>> rows(exec, different(d, s.some, s.rows)),
+        any(exec, repeating(d, s.some, s.rows));
+    BOOST_TEST(repeats(
+        [&] {
+          exec.gather_rows(gathered.device(), x.device(), any.device());
+          exec.scatter_rows(scattered.device(), x.device(), named.device(), rows.device());
+          exec.write_rows(written.device(), named.device(), rows.device());
+        },
+        gathered, scattered, written));
+    reference.gather_rows(gathered.host(), x.host(), any.host());
+    reference.scatter_rows(scattered.host(), x.host(), named.host(), rows.host());
+    reference.write_rows(written.host(), named.host(), rows.host());
+    for (array* found : {&gathered, &scattered, &written}) BOOST_TEST(found->error([](index_t) { return 1.0; }) == 0);
+  });
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(scatter_rows_backward_matches_the_reference, Scalar, scalars) {
+  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+    using array = device_array<cuda_exec<Scalar>, Scalar>;
+    const auto normal = [&] { return d.normal(); };
+    const device_tokens<cuda_exec<Scalar>> rows(exec, different(d, s.some, s.rows));
+    for (int wanted = 0; wanted < 16; ++wanted) {
+      const bool x_wanted = wanted & 1, s_wanted = wanted & 2, add_x = wanted & 4, add_s = wanted & 8;
+      array dy(exec, s.rows, s.cols, s.offset), dx(exec, s.rows, s.cols), ds(exec, s.some, s.cols);
+      dy.set(normal);
+      add_x ? dx.set(normal) : dx.poison();
+      add_s ? ds.set(normal) : ds.poison();
+      const auto device_x = x_wanted ? dx.device_sink(add_x) : gradient_sink<Scalar>{};
+      const auto device_s = s_wanted ? ds.device_sink(add_s) : gradient_sink<Scalar>{};
+      BOOST_TEST(repeats([&] { exec.scatter_rows_backward(device_x, device_s, dy.device(), rows.device()); }, dx, ds));
+      reference.scatter_rows_backward(x_wanted ? dx.host_sink(add_x) : gradient_sink<double>{},
+                                      s_wanted ? ds.host_sink(add_s) : gradient_sink<double>{}, dy.host(), rows.host());
+      // At most one sum of two: exact but for the rounding.
+      BOOST_TEST(share_of_limit(dx, 1e-15) <= 1);
+      BOOST_TEST(share_of_limit(ds, 1e-15) <= 1);
+    }
+  });
+}
+
+// Sums of up to 130 terms of size 1 in float, then one rounding.
+BOOST_AUTO_TEST_CASE_TEMPLATE(gather_rows_backward_matches_the_reference, Scalar, scalars) {
+  worst_share worst("gather_rows_backward");
+  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+    using array = device_array<cuda_exec<Scalar>, Scalar>;
+    const auto normal = [&] { return d.normal(); };
+    for (int kind = 0; kind < 8; ++kind) {
+      const bool add = kind & 1;
+      std::vector<token_t> numbers =
+          kind & 4 ? different(d, s.some, s.rows) : repeating(d, s.some, kind & 2 ? 1 : s.rows);
+      if (kind & 2) std::sort(numbers.begin(), numbers.end());
+      const device_tokens<cuda_exec<Scalar>> rows(exec, numbers);
+      array dy(exec, s.some, s.cols, s.offset), dx(exec, s.rows, s.cols);
+      dy.set(normal);
+      add ? dx.set(normal) : dx.poison();
+      BOOST_TEST(repeats([&] { exec.gather_rows_backward(dx.device_sink(add), dy.device(), rows.device()); }, dx));
+      reference.gather_rows_backward(dx.host_sink(add), dy.host(), rows.host());
+      worst.see(share_of_limit(dx, 4e-6));
+    }
+  });
+  BOOST_TEST_MESSAGE(worst.text());
+  BOOST_TEST(worst.value() <= 1);
+}
+
+// Terms of one row are added in rising order, whatever the order of the other rows: large ones first cancel.
+BOOST_AUTO_TEST_CASE(gather_rows_backward_adds_in_rising_order) {
+  cuda_exec<float> exec;
+  device_array<cuda_exec<float>, float> dy(exec, 6, 1), dx(exec, 3, 1);
+  const double terms[] = {0x1p30, 5, -0x1p30, 1, 0x1p-3, 7};
+  int next = 0;
+  dy.set([&] { return terms[next++]; }), dx.poison();
+  const device_tokens<cuda_exec<float>> rows(exec, {2, 0, 2, 2, 2, 0});
+  exec.gather_rows_backward(dx.device_sink(false), dy.device(), rows.device());
+  BOOST_TEST(dx.found() == (std::vector<float>{12, 0, 1.125f}));
+}
