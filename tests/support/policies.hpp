@@ -3,11 +3,10 @@
 
 #include <tuple>
 
-#ifdef TRANSFUSION_TEST_CUDA
-#include "transfusion/cuda/exec_impl.cuh"
-#else
 #include "transfusion/exec/cpu.hpp"
 #include "transfusion/exec/reference.hpp"
+#ifdef TRANSFUSION_TEST_CUDA
+#include "transfusion/cuda/exec_impl.cuh"
 #endif
 
 // The execution policies that one body of a test runs on: BOOST_AUTO_TEST_CASE_TEMPLATE(name, Exec, policies).
