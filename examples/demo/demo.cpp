@@ -20,11 +20,11 @@ struct demo_settings {
   transfusion::index_t captioned = 2000;
 };
 
-void run(demo_settings s) {
+template <class Exec>
+void run(Exec& e, demo_settings s) {
   const std::filesystem::path out(s.out);
   std::filesystem::create_directories(out);
   s.drawing.seed = s.common.seed;
-  fashion::exec e(s.common.threads);
   const fashion::data d(s.common.data_folder);
   fashion::findings f;
   f.draws = s.drawing;
@@ -34,13 +34,13 @@ void run(demo_settings s) {
   if (checkpoint.empty()) {
     checkpoint = out / "fashion.safetensors";
     f.training = fashion::train(e, d, s.common, s.training, checkpoint, log);
-    f.sgemm_gflops = fashion::measured_sgemm(e);
+    f.product = fashion::measured_product(e);
     fashion::save_losses(out / "loss.png", log);
   }
-  fashion::model m = fashion::load(e, checkpoint);
+  fashion::model<Exec> m = fashion::load(e, checkpoint);
   f.sizes = m.config();
 
-  fashion::judge judge(e, fashion::picture_shape.size(), fashion::classes, s.common.seed);
+  fashion::judge judge(s.common.device.threads, fashion::picture_shape.size(), fashion::classes, s.common.seed);
   judge.train(d.train(), 8, s.common.seed);
   f.captions = fashion::measure_captions(m, d, s.captioned);
   const auto drawn = fashion::draw_classes(m, d, s.drawn_each, s.drawing);
@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 10000));
   CLI11_PARSE(app, argc, argv);
   try {
-    run(s);
+    support::on_device(s.common.device, [&](auto& e) { run(e, s); });
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "demo: %s\n", fault.what());
     return 1;

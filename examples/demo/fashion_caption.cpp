@@ -10,10 +10,10 @@
 
 namespace {
 
-void describe(const fashion::settings& common, const std::string& checkpoint, const std::vector<std::string>& files,
-              const std::vector<transfusion::index_t>& numbers) {
-  fashion::exec e(common.threads);
-  fashion::model m = fashion::load(e, checkpoint);
+template <class Exec>
+void describe(Exec& e, const fashion::settings& common, const std::string& checkpoint,
+              const std::vector<std::string>& files, const std::vector<transfusion::index_t>& numbers) {
+  fashion::model<Exec> m = fashion::load(e, checkpoint);
   std::vector<transfusion::image> pictures;
   std::vector<std::string> names;
   for (const std::string& file : files) {
@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
   try {
     transfusion::require<transfusion::config_error>(!files.empty() || !numbers.empty(),
                                                     "found no picture, expected files or --test numbers");
-    describe(common, checkpoint, files, numbers);
+    support::on_device(common.device, [&](auto& e) { describe(e, common, checkpoint, files, numbers); });
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "fashion_caption: %s\n", fault.what());
     return 1;

@@ -25,14 +25,15 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     f.draws.seed = common.seed;
-    fashion::exec e(common.threads);
-    const fashion::data d(common.data_folder);
-    fashion::model m = fashion::load(e, checkpoint);
-    fashion::judge judge(e, fashion::picture_shape.size(), fashion::classes, common.seed);
-    judge.train(d.train(), 8, common.seed);
-    f.captions = fashion::measure_captions(m, d, captioned);
-    f.pictures = fashion::measure_pictures(judge, d, fashion::draw_classes(m, d, each, f.draws));
-    std::printf("%s\n", fashion::summary(f).c_str());
+    support::on_device(common.device, [&]<class Exec>(Exec& e) {
+      const fashion::data d(common.data_folder);
+      fashion::model<Exec> m = fashion::load(e, checkpoint);
+      fashion::judge judge(common.device.threads, fashion::picture_shape.size(), fashion::classes, common.seed);
+      judge.train(d.train(), 8, common.seed);
+      f.captions = fashion::measure_captions(m, d, captioned);
+      f.pictures = fashion::measure_pictures(judge, d, fashion::draw_classes(m, d, each, f.draws));
+      std::printf("%s\n", fashion::summary(f).c_str());
+    });
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "fashion_evaluate: %s\n", fault.what());
     return 1;

@@ -10,12 +10,12 @@
 
 namespace {
 
-void draw(const fashion::settings& common, const std::string& checkpoint, const std::vector<std::string>& captions,
-          int count, const fashion::drawing& how, const std::string& out) {
-  fashion::exec e(common.threads);
-  fashion::model m = fashion::load(e, checkpoint);
+template <class Exec>
+void draw(Exec& e, const fashion::settings& common, const std::string& checkpoint,
+          const std::vector<std::string>& captions, int count, const fashion::drawing& how, const std::string& out) {
+  fashion::model<Exec> m = fashion::load(e, checkpoint);
   const auto words = fashion::vocabulary();
-  transfusion::generator<fashion::model> generate(
+  transfusion::generator<fashion::model<Exec>> generate(
       m, {.max_tokens = 0, .image = fashion::picture_shape, .image_steps = how.steps, .guidance = how.guidance});
   std::vector<transfusion::generation_request> requests;
   for (const std::string& caption : captions)
@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   app.add_option("--out", out, "The PNG to write")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
-    draw(common, checkpoint, captions, count, how, out);
+    support::on_device(common.device, [&](auto& e) { draw(e, common, checkpoint, captions, count, how, out); });
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "fashion_sample: %s\n", fault.what());
     return 1;

@@ -17,10 +17,11 @@ int main(int argc, char** argv) {
   app.add_option("--log", log, "Where the CSV log is written")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
-    fashion::exec e(common.threads);
-    const auto summary = fashion::train(e, fashion::data(common.data_folder), common, how, checkpoint, log);
-    std::printf("%lld steps, %.0f tokens/s, %.0f GFLOP/s: %s\n", static_cast<long long>(summary.steps),
-                summary.tokens_per_second, summary.gflops, checkpoint.c_str());
+    support::on_device(common.device, [&](auto& e) {
+      const auto summary = fashion::train(e, fashion::data(common.data_folder), common, how, checkpoint, log);
+      std::printf("%lld steps, %.0f tokens/s, %.0f GFLOP/s%s: %s\n", static_cast<long long>(summary.steps),
+                  summary.tokens_per_second, summary.gflops, support::peak_memory(summary).c_str(), checkpoint.c_str());
+    });
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "fashion_train: %s\n", fault.what());
     return 1;

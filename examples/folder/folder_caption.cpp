@@ -19,7 +19,8 @@ struct request {
   bool skip_bad = false;
 };
 
-void caption(const folder::trained& model, const request& r, const folder::writing& how) {
+template <class Exec>
+void caption(const folder::trained<Exec>& model, const request& r, const folder::writing& how) {
   const auto rule = r.convert ? support::channel_rule::convert : support::channel_rule::exact;
   std::vector<transfusion::image> pictures;
   std::vector<std::string> names;
@@ -57,8 +58,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     how.seed = common.seed;
-    folder::exec e(common.threads);
-    caption(folder::trained(e, common.checkpoint), r, how);
+    support::on_device(common.device, [&](auto& e) { caption(folder::trained(e, common.checkpoint), r, how); });
   } catch (const CLI::ParseError& fault) {
     return app.exit(fault) == 0 ? 0 : 1;
   } catch (const std::exception& fault) {

@@ -20,8 +20,9 @@ struct request {
 };
 
 /// The rows of pictures that the request asks for.
-std::vector<support::grid_row> drawn_rows(const folder::trained& model, const request& r, const folder::drawing& how,
-                                          const folder::writing& words) {
+template <class Exec>
+std::vector<support::grid_row> drawn_rows(const folder::trained<Exec>& model, const request& r,
+                                          const folder::drawing& how, const folder::writing& words) {
   std::vector<support::grid_row> rows;
   if (r.captions.empty()) {
     rows.push_back({"", {}});
@@ -54,7 +55,9 @@ void save_each(const std::vector<support::grid_row>& rows, const std::filesystem
     }
 }
 
-void sample(const folder::trained& model, const request& r, const folder::drawing& how, const folder::writing& words) {
+template <class Exec>
+void sample(const folder::trained<Exec>& model, const request& r, const folder::drawing& how,
+            const folder::writing& words) {
   const auto rows = drawn_rows(model, r, how, words);
   const index_t magnify = std::max<index_t>(1, 96 / model.shape().width);
   draw_grid(rows, {.magnify = magnify}).save(r.out);
@@ -88,8 +91,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     how.seed = words.seed = common.seed;
-    folder::exec e(common.threads);
-    sample(folder::trained(e, common.checkpoint), r, how, words);
+    support::on_device(common.device, [&](auto& e) { sample(folder::trained(e, common.checkpoint), r, how, words); });
   } catch (const CLI::ParseError& fault) {
     return app.exit(fault) == 0 ? 0 : 1;
   } catch (const std::exception& fault) {

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "folder/support/training.hpp"
+#include "support/device.hpp"
 
 namespace {
 
@@ -29,7 +30,7 @@ void announce(const folder::training_run& run, const folder::run_files& files) {
 int main(int argc, char** argv) {
   folder::settings s;
   folder::run_files files;
-  int threads = 0;
+  support::device_settings device;
   CLI::App app(
       "Trains a model on a folder of PNG or JPEG pictures.\n"
       "captions.jsonl in it holds a line a picture: {\"file\": \"cats/1.png\", \"caption\": \"a black cat\"}",
@@ -49,18 +50,17 @@ int main(int argc, char** argv) {
                "Go on from the checkpoint with its own settings; more --steps or --minutes lengthen the run");
   app.add_flag("--overwrite", files.overwrite, "Begin anew where the checkpoint exists");
   app.add_flag("--quiet", files.quiet, "No progress bar");
-  app.add_option("--threads", threads, "CPU threads; 0: all cores")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1000000000));
+  device.add_to(app);
   try {
     app.parse(argc, argv);
-    folder::training_run run(files, s, folder::given_options(app));
-    announce(run, files);
-    folder::exec e(threads);
-    const auto done = run(e);
-    std::printf("%lld steps in all, %.2f M parameters, %.0f s, %.0f tokens/s, %.0f GFLOP/s: %s\n",
-                static_cast<long long>(done.steps), static_cast<double>(done.parameters) / 1e6, done.seconds,
-                done.tokens_per_second, done.gflops, files.checkpoint.c_str());
+    support::on_device(device, [&](auto& e) {  // first: a missing device is said before the pictures are read
+      folder::training_run run(files, s, folder::given_options(app));
+      announce(run, files);
+      const auto done = run(e);
+      std::printf("%lld steps in all, %.2f M parameters, %.0f s, %.0f tokens/s, %.0f GFLOP/s%s: %s\n",
+                  static_cast<long long>(done.steps), static_cast<double>(done.parameters) / 1e6, done.seconds,
+                  done.tokens_per_second, done.gflops, support::peak_memory(done).c_str(), files.checkpoint.c_str());
+    });
   } catch (const CLI::ParseError& fault) {
     return app.exit(fault) == 0 ? 0 : 1;
   } catch (const std::exception& fault) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "support/report.hpp"
 #include "transfusion/train.hpp"
 
 // How the examples train small models in minutes, whatever their data.
@@ -53,8 +54,14 @@ struct training_summary {
   index_t parameters = 0;
   double seconds = 0;
   double tokens_per_second = 0;
-  double gflops = 0;  ///< of the mask's exact count of operations
+  double gflops = 0;       ///< of the mask's exact count of operations
+  index_t peak_bytes = 0;  ///< most memory that the policy has held; 0 where it does not count
 };
+
+/// A word on a device's memory for the terminal: ", peak 1234 MB"; nothing where it was not counted.
+inline std::string peak_memory(const training_summary& s) {
+  return s.peak_bytes > 0 ? ", peak " + fixed(static_cast<double>(s.peak_bytes) / 1e6, 0) + " MB" : "";
+}
 
 /// Runs the steps that are left, and counts what they did.
 template <class Model, class Source>
@@ -72,6 +79,7 @@ training_summary run_counted(transfusion::trainer<Model>& trainer, Model& model,
   s.seconds = watch.seconds();
   s.tokens_per_second = static_cast<double>(tokens) / s.seconds;
   s.gflops = flops / s.seconds / 1e9;
+  if constexpr (requires { model.exec().peak_bytes(); }) s.peak_bytes = model.exec().peak_bytes();
   return s;
 }
 

@@ -6,6 +6,7 @@
 #include "files.hpp"
 #include "folder/support/trained.hpp"
 #include "folder/support/training.hpp"
+#include "support/device.hpp"
 #include "support/file.hpp"
 
 namespace tf = transfusion;
@@ -36,7 +37,7 @@ std::string line_of(const std::string& file, const std::string& caption) {
 /// A folder of six plain pictures in three colours, and a run of a few steps over it.
 struct toy_folder {
   files::temporary_folder folder;
-  folder::exec exec{1};
+  support::cpu_policy exec{1};
   folder::settings small;
   folder::run_files files;
   std::string lines;
@@ -95,11 +96,11 @@ BOOST_FIXTURE_TEST_CASE(a_resumed_run_repeats_the_uninterrupted_one_bit_for_bit,
     auto cut = run();
     const tf::model_config<folder::recipe> sizes =
         tf::read_config<folder::recipe>(tf::safetensors_file(folder / "model.safetensors"));
-    folder::model m(exec, sizes, small.seed);
+    folder::model<support::cpu_policy> m(exec, sizes, small.seed);
     auto options = support::short_run(small.steps, small.rate, small.seed);
     options.caption_dropout = small.caption_dropout;
     options.checkpoint_path = files.checkpoint.string();
-    tf::trainer<folder::model> trainer(m, options);
+    tf::trainer<folder::model<support::cpu_policy>> trainer(m, options);
     trainer.set_metadata(tf::safetensors_file(folder / "model.safetensors").metadata());
     for (index_t step = 0; step < 3; ++step) trainer.step(cut.data().documents(step, small));
     trainer.save();
@@ -254,7 +255,7 @@ BOOST_FIXTURE_TEST_CASE(files_that_are_no_checkpoint_of_this_program_are_named, 
   check_throws<io_error>([&] { folder::trained(exec, folder / "none.safetensors"); }, {"none.safetensors"});
   check_throws<format_error>([&] { folder::trained(exec, folder / "0.png"); }, {"0.png"});
   tf::model_config<folder::recipe> sizes{.layers = 1, .width = 16, .heads = 1, .vocabulary = 10};
-  folder::model foreign(exec, sizes, 1);
+  folder::model<support::cpu_policy> foreign(exec, sizes, 1);
   tf::save_model(folder / "foreign.safetensors", foreign);
   check_throws<format_error>([&] { folder::trained(exec, folder / "foreign.safetensors"); },
                              {"foreign.safetensors", "\"vocabulary\"", "folder_train"});

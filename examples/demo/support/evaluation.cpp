@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "support/device.hpp"
 #include "transfusion/metric/frechet.hpp"
 #include "transfusion/metric/likelihood.hpp"
 
@@ -25,9 +26,10 @@ void add_features(tf::frechet_statistics& statistics, const judge::opinion& opin
 
 }  // namespace
 
-std::vector<std::string> greedy_captions(model& m, const std::vector<tf::image>& pictures) {
+template <class Exec>
+std::vector<std::string> greedy_captions(model<Exec>& m, const std::vector<tf::image>& pictures) {
   const auto words = vocabulary();
-  tf::generator<model> generate(m, {.max_tokens = 8, .max_images = 0});
+  tf::generator<model<Exec>> generate(m, {.max_tokens = 8, .max_images = 0});
   std::vector<std::string> captions;
   for (std::size_t begin = 0; begin < pictures.size(); begin += chunk) {
     std::vector<tf::generation_request> requests;
@@ -41,7 +43,8 @@ std::vector<std::string> greedy_captions(model& m, const std::vector<tf::image>&
   return captions;
 }
 
-caption_accuracy measure_captions(model& m, const data& d, index_t pictures) {
+template <class Exec>
+caption_accuracy measure_captions(model<Exec>& m, const data& d, index_t pictures) {
   caption_accuracy result{.pictures = std::min(pictures, d.test().count)};
   std::vector<tf::image> shown;
   for (index_t i = 0; i < result.pictures; ++i) shown.push_back(d.picture(d.test(), i));
@@ -61,8 +64,9 @@ caption_accuracy measure_captions(model& m, const data& d, index_t pictures) {
   return result;
 }
 
-std::vector<tf::image> draw_classes(model& m, const data& d, index_t each, const drawing& how) {
-  tf::generator<model> generate(
+template <class Exec>
+std::vector<tf::image> draw_classes(model<Exec>& m, const data& d, index_t each, const drawing& how) {
+  tf::generator<model<Exec>> generate(
       m, {.max_tokens = 0, .image = picture_shape, .image_steps = how.steps, .guidance = how.guidance});
   tf::progress bar("draw", classes * each);
   std::vector<tf::image> drawn;
@@ -105,5 +109,14 @@ picture_quality measure_pictures(judge& j, const data& d, const std::vector<tf::
   q.judge_accuracy = accuracy(j, d.test());
   return q;
 }
+
+template std::vector<std::string> greedy_captions(model<support::cpu_policy>&, const std::vector<tf::image>&);
+template caption_accuracy measure_captions(model<support::cpu_policy>&, const data&, index_t);
+template std::vector<tf::image> draw_classes(model<support::cpu_policy>&, const data&, index_t, const drawing&);
+#if TRANSFUSION_HAS_CUDA
+template std::vector<std::string> greedy_captions(model<support::cuda_policy>&, const std::vector<tf::image>&);
+template caption_accuracy measure_captions(model<support::cuda_policy>&, const data&, index_t);
+template std::vector<tf::image> draw_classes(model<support::cuda_policy>&, const data&, index_t, const drawing&);
+#endif
 
 }  // namespace fashion

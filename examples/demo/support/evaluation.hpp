@@ -10,7 +10,8 @@
 namespace fashion {
 
 /// The model's caption of each picture, drawn greedily.
-std::vector<std::string> greedy_captions(model& m, const std::vector<tf::image>& pictures);
+template <class Exec>
+std::vector<std::string> greedy_captions(model<Exec>& m, const std::vector<tf::image>& pictures);
 
 /// How often the model names test pictures rightly.
 struct caption_accuracy {
@@ -18,7 +19,8 @@ struct caption_accuracy {
   double greedy = 0;  ///< its own caption, word for word
   double ranked = 0;  ///< the likeliest of the ten captions
 };
-caption_accuracy measure_captions(model& m, const data& d, index_t pictures);
+template <class Exec>
+caption_accuracy measure_captions(model<Exec>& m, const data& d, index_t pictures);
 
 /// How to draw pictures from captions.
 struct drawing {
@@ -28,7 +30,8 @@ struct drawing {
 };
 
 /// `each` pictures of every class, class by class.
-std::vector<tf::image> draw_classes(model& m, const data& d, index_t each, const drawing& how);
+template <class Exec>
+std::vector<tf::image> draw_classes(model<Exec>& m, const data& d, index_t each, const drawing& how);
 
 /// What the judge thinks of drawn pictures.
 struct picture_quality {

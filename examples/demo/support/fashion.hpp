@@ -25,8 +25,8 @@ struct recipe : tf::paper {
   using time_sampling = tf::time_sampling::limited<250>;
 };
 
-using exec = tf::cpu_exec<float>;
-using model = tf::model<recipe, exec>;
+template <class Exec>
+using model = tf::model<recipe, Exec>;
 using config = tf::model_config<recipe>;
 
 inline constexpr tf::image_shape picture_shape{1, 28, 28};

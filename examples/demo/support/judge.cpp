@@ -27,18 +27,18 @@ void mirror(std::vector<float>& picture, index_t width, tf::random_key key, std:
 
 }  // namespace
 
-judge::judge(exec& e, index_t pixels, index_t classes, std::uint64_t seed)
-    : exec_(&e),
+judge::judge(int threads, index_t pixels, index_t classes, std::uint64_t seed)
+    : exec_(threads),
       pixels_(pixels),
       first_(parameters_, "judge.first", pixels, 512, tf::bias::on, scaled_to(pixels)),
       second_(parameters_, "judge.second", 512, features, tf::bias::on, scaled_to(512)),
       last_(parameters_.declare("judge.last", {classes, features}, scaled_to(features))) {
-  parameters_.allocate(e, seed);
+  parameters_.allocate(exec_, seed);
 }
 
-tf::var<judge::exec> judge::body(tf::tape<exec>& tape, const std::vector<float>& pictures) const {
+tf::var<judge::exec> judge::body(tf::tape<exec>& tape, const std::vector<float>& pictures) {
   const auto values = tape.saved(static_cast<index_t>(pictures.size()) / pixels_, pixels_);
-  exec_->upload(values.data, pictures.data(), pictures.size() * sizeof(float));
+  exec_.upload(values.data, pictures.data(), pictures.size() * sizeof(float));
   return silu(tape, second_(tape, silu(tape, first_(tape, tape.constant(values)))));
 }
 
@@ -46,8 +46,8 @@ void judge::train(const support::labelled_images& set, index_t epochs, std::uint
   const index_t steps = epochs * set.count / batch;
   const tf::warmup_cosine rate{2e-3, 1e-5, 100, steps};
   const tf::data_order order(seed, set.count);
-  tf::adamw<exec> optimiser(*exec_, parameters_, {.beta2 = 0.99, .weight_decay = 0.1});
-  tf::tape<exec> tape(*exec_);
+  tf::adamw<exec> optimiser(exec_, parameters_, {.beta2 = 0.99, .weight_decay = 0.1});
+  tf::tape<exec> tape(exec_);
   tf::progress bar("judge", steps);
   std::vector<float> picture(static_cast<std::size_t>(pixels_)), pictures(static_cast<std::size_t>(batch * pixels_));
   for (index_t step = 0; step < steps; ++step) {
@@ -71,13 +71,13 @@ void judge::train(const support::labelled_images& set, index_t epochs, std::uint
 }
 
 judge::opinion judge::look(const std::vector<float>& pictures) {
-  tf::tape<exec> tape(*exec_, tf::recording::off);
+  tf::tape<exec> tape(exec_, tf::recording::off);
   const auto seen = body(tape, pictures).value();
   const auto scores = tape.saved(seen.rows(), last_.rows());
-  exec_->linear(scores, seen, last_.value(), {});
+  exec_.linear(scores, seen, last_.value(), {});
   std::vector<float> on_host(static_cast<std::size_t>(scores.size())), of_body(static_cast<std::size_t>(seen.size()));
-  exec_->download(on_host.data(), scores.data, on_host.size() * sizeof(float));
-  exec_->download(of_body.data(), seen.data, of_body.size() * sizeof(float));
+  exec_.download(on_host.data(), scores.data, on_host.size() * sizeof(float));
+  exec_.download(of_body.data(), seen.data, of_body.size() * sizeof(float));
   opinion result;
   for (index_t i = 0; i < seen.rows(); ++i) {
     const auto score = on_host.begin() + i * scores.cols();

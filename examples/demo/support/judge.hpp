@@ -14,13 +14,14 @@ namespace tf = transfusion;
 using tf::index_t;
 
 /// A small classifier of real pictures that judges the generated ones. Three linear layers; it never sees a generated
-/// picture.
+/// picture. It always computes on the CPU, so that all devices' pictures meet the same judge.
 class judge {
  public:
   using exec = tf::cpu_exec<float>;
   static constexpr index_t features = 128;
 
-  judge(exec& e, index_t pixels, index_t classes, std::uint64_t seed);
+  /// `threads` = 0 takes every core.
+  judge(int threads, index_t pixels, index_t classes, std::uint64_t seed);
 
   /// Trains on pictures, mirrored half of the time, with cross-entropy and AdamW.
   void train(const support::labelled_images& set, index_t epochs, std::uint64_t seed);
@@ -33,9 +34,9 @@ class judge {
   opinion look(const std::vector<float>& pictures);
 
  private:
-  tf::var<exec> body(tf::tape<exec>& tape, const std::vector<float>& pictures) const;
+  tf::var<exec> body(tf::tape<exec>& tape, const std::vector<float>& pictures);
 
-  exec* exec_;
+  exec exec_;
   index_t pixels_;
   tf::parameter_set<exec> parameters_;
   tf::layer::linear<exec> first_, second_;

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "support/chart.hpp"
+#include "support/device.hpp"
 #include "support/grid.hpp"
 #include "support/report.hpp"
 
@@ -36,7 +37,8 @@ void save_samples(const std::filesystem::path& file, const std::vector<tf::image
   draw_grid(rows, {.title = title, .magnify = 3}).save(file);
 }
 
-void save_denoising(const std::filesystem::path& file, model& m, const data& d, const drawing& how) {
+template <class Exec>
+void save_denoising(const std::filesystem::path& file, model<Exec>& m, const data& d, const drawing& how) {
   constexpr int columns = 10;
   const std::vector<index_t> labels{9, 3, 8};
   std::vector<tf::generation_request> requests;
@@ -47,7 +49,7 @@ void save_denoising(const std::filesystem::path& file, model& m, const data& d, 
   }
   std::vector<std::string> heads;
   for (int c = 0; c < columns; ++c) heads.push_back("step " + std::to_string(how.steps * c / (columns - 1)));
-  tf::generator<model> generate(
+  tf::generator<model<Exec>> generate(
       m, {.max_tokens = 0, .image = picture_shape, .image_steps = how.steps, .guidance = how.guidance});
   generate(requests, [&](index_t request, index_t step, const std::vector<float>& values) {
     auto& cells = rows[static_cast<std::size_t>(request)].cells;
@@ -57,7 +59,8 @@ void save_denoising(const std::filesystem::path& file, model& m, const data& d, 
   draw_grid(rows, {.title = "From noise to picture", .columns = heads, .magnify = 3}).save(file);
 }
 
-void save_captions(const std::filesystem::path& file, model& m, const data& d) {
+template <class Exec>
+void save_captions(const std::filesystem::path& file, model<Exec>& m, const data& d) {
   constexpr index_t count = 16, across = 8;
   std::vector<tf::image> pictures;
   for (index_t i = 0; i < count; ++i) pictures.push_back(d.picture(d.test(), i));
@@ -75,14 +78,15 @@ void save_captions(const std::filesystem::path& file, model& m, const data& d) {
   draw_grid(rows, {.title = "Captions of test pictures, never seen in training", .magnify = 4}).save(file);
 }
 
-std::string save_interleaved(const std::filesystem::path& file, model& m, const drawing& how) {
+template <class Exec>
+std::string save_interleaved(const std::filesystem::path& file, model<Exec>& m, const drawing& how) {
   const auto words = vocabulary();
-  tf::generator<model> generate(m, {.text = {.temperature = 1},
-                                    .max_tokens = 24,
-                                    .max_images = 2,
-                                    .image = picture_shape,
-                                    .image_steps = how.steps,
-                                    .guidance = how.guidance});
+  tf::generator<model<Exec>> generate(m, {.text = {.temperature = 1},
+                                          .max_tokens = 24,
+                                          .max_images = 2,
+                                          .image = picture_shape,
+                                          .image_steps = how.steps,
+                                          .guidance = how.guidance});
   tf::document best;
   std::size_t most = 0;
   for (std::uint64_t round = 0; round < 8 && most < 2; ++round) {
@@ -134,5 +138,14 @@ void save_losses(const std::filesystem::path& file, const std::filesystem::path&
   const support::series lines[] = {text, picture};
   draw_chart(lines, {.title = "Training losses", .x_label = "step", .log_y = true, .smooth = 51}).save(file);
 }
+
+template void save_denoising(const std::filesystem::path&, model<support::cpu_policy>&, const data&, const drawing&);
+template void save_captions(const std::filesystem::path&, model<support::cpu_policy>&, const data&);
+template std::string save_interleaved(const std::filesystem::path&, model<support::cpu_policy>&, const drawing&);
+#if TRANSFUSION_HAS_CUDA
+template void save_denoising(const std::filesystem::path&, model<support::cuda_policy>&, const data&, const drawing&);
+template void save_captions(const std::filesystem::path&, model<support::cuda_policy>&, const data&);
+template std::string save_interleaved(const std::filesystem::path&, model<support::cuda_policy>&, const drawing&);
+#endif
 
 }  // namespace fashion

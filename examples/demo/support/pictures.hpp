@@ -13,14 +13,17 @@ void save_samples(const std::filesystem::path& file, const std::vector<tf::image
                   const drawing& how);
 
 /// One row a caption: the picture along its solver steps, from noise to the end.
-void save_denoising(const std::filesystem::path& file, model& m, const data& d, const drawing& how);
+template <class Exec>
+void save_denoising(const std::filesystem::path& file, model<Exec>& m, const data& d, const drawing& how);
 
 /// Sixteen test pictures with the model's caption and, where it is wrong, the truth.
-void save_captions(const std::filesystem::path& file, model& m, const data& d);
+template <class Exec>
+void save_captions(const std::filesystem::path& file, model<Exec>& m, const data& d);
 
 /// A document that the model wrote alone: text and pictures. Tries seeds until one holds two pictures; returns its
 /// text.
-std::string save_interleaved(const std::filesystem::path& file, model& m, const drawing& how);
+template <class Exec>
+std::string save_interleaved(const std::filesystem::path& file, model<Exec>& m, const drawing& how);
 
 /// The losses of a training log.
 void save_losses(const std::filesystem::path& file, const std::filesystem::path& log);

@@ -2,8 +2,9 @@
 #include "demo/support/report.hpp"
 
 #include <algorithm>
-#include <chrono>
+#include <concepts>
 
+#include "support/device.hpp"
 #include "support/report.hpp"
 
 namespace fashion {
@@ -37,8 +38,16 @@ support::markdown_table training(const findings& f) {
   table.row({"time", whole(t.seconds) + " s"});
   table.row({"tokens a second", whole(t.tokens_per_second)});
   table.row({"GFLOP/s (exact count of the mask)", whole(t.gflops)});
-  table.row({"this machine's sgemm, GFLOP/s", whole(f.sgemm_gflops)});
-  table.row({"share of sgemm", percent(t.gflops / f.sgemm_gflops)});
+  if (f.product.device.empty()) {
+    table.row({"this machine's sgemm, GFLOP/s", whole(f.product.gflops)});
+    table.row({"share of sgemm", percent(t.gflops / f.product.gflops)});
+  } else {
+    table.row({"device", f.product.device});
+    table.row({"its matrix product in bf16, GFLOP/s", whole(f.product.gflops)});
+    table.row({"share of its matrix product", percent(t.gflops / f.product.gflops)});
+    table.row({"share of 989 TFLOP/s (H100 SXM, dense bf16)", percent(t.gflops / 989e3)});
+    table.row({"peak device memory", whole(static_cast<double>(t.peak_bytes) / 1e6) + " MB"});
+  }
   return table;
 }
 
@@ -51,17 +60,29 @@ support::markdown_table by_class(const findings& f) {
 
 }  // namespace
 
-double measured_sgemm(exec& e) {
-  constexpr index_t n = 2048;
-  tf::buffer<exec, float> memory(e, 3 * n * n);
-  e.normal(memory.all(), {1, 0, tf::stream::test}, 1.0);
-  const auto matrix = [&](index_t i) { return tf::view<float, 2>(memory.all().data + i * n * n, n, n); };
-  double best = 0;
+template <class Exec>
+product_rate measured_product(Exec& e) {
+  using scalar = typename Exec::scalar;
+  // On a GPU so large that starting the product and waiting for it do not count.
+  constexpr index_t n = std::same_as<Exec, support::cpu_policy> ? 2048 : 8192;
+  tf::buffer<Exec, typename Exec::real> values(e, n * n);
+  tf::buffer<Exec, scalar> memory(e, 3 * n * n);
+  const auto matrix = [&](index_t i) { return tf::view<scalar, 2>(memory.all().data + i * n * n, n, n); };
+  for (index_t i : {1, 2}) {
+    e.normal(values.all(), {1, static_cast<std::uint32_t>(i), tf::stream::test}, 1.0);
+    e.narrow(matrix(i).flat(), values.all());
+  }
+  const auto wait = [&] {
+    if constexpr (requires { e.synchronize(); }) e.synchronize();
+  };
+  product_rate best;
+  if constexpr (requires { e.info(); }) best.device = e.info().name;
+  wait();
   for (int repeat = 0; repeat < 5; ++repeat) {
-    const auto begin = std::chrono::steady_clock::now();
+    const support::stopwatch watch;
     e.linear(matrix(0), matrix(1), matrix(2), {});
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    best = std::max(best, 2.0 * n * n * n / seconds / 1e9);
+    wait();
+    best.gflops = std::max(best.gflops, 2.0 * n * n * n / watch.seconds() / 1e9);
   }
   return best;
 }
@@ -94,5 +115,10 @@ void save_report(const std::filesystem::path& file, const findings& f) {
   if (f.training.steps > 0) report.heading("Training").table(training(f)).picture("loss.png", "Losses");
   report.save(file);
 }
+
+template product_rate measured_product(support::cpu_policy&);
+#if TRANSFUSION_HAS_CUDA
+template product_rate measured_product(support::cuda_policy&);
+#endif
 
 }  // namespace fashion

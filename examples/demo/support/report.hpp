@@ -9,19 +9,26 @@
 
 namespace fashion {
 
+/// The rate of large matrix products: the limit beside which the training's rate is read.
+struct product_rate {
+  double gflops = 0;
+  std::string device{};  ///< the GPU's name; empty: the CPU
+};
+
+/// Of single precision on all threads, or of bf16 on a GPU.
+template <class Exec>
+product_rate measured_product(Exec& e);
+
 /// Everything the demo has found out.
 struct findings {
   config sizes;
   training_summary training;  ///< steps = 0: a trained model was given
-  double sgemm_gflops = 0;
+  product_rate product;
   drawing draws;
   caption_accuracy captions;
   picture_quality pictures;
   std::string interleaved;
 };
-
-/// GFLOP/s of a 2048³ single-precision product on all threads: the limit beside which the training's rate is read.
-double measured_sgemm(exec& e);
 
 /// A few lines for the terminal.
 std::string summary(const findings& f);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "demo/support/fashion.hpp"
+#include "support/device.hpp"
 #include "support/training.hpp"
 
 namespace fashion {
@@ -13,7 +14,7 @@ namespace fashion {
 /// What all of the demo's programs are told.
 struct settings {
   std::string data_folder{support::fashion_mnist_folder};
-  int threads = 0;  ///< 0: all cores
+  support::device_settings device;
   std::uint64_t seed = 1;
 
   void add_to(CLI::App& app);
@@ -36,10 +37,12 @@ struct training_settings {
 using support::training_summary;
 
 /// Trains, writing the checkpoint and `log` (CSV), and leaves the averaged weights in the checkpoint's file.
-training_summary train(exec& e, const data& d, const settings& common, const training_settings& how,
+template <class Exec>
+training_summary train(Exec& e, const data& d, const settings& common, const training_settings& how,
                        const std::filesystem::path& checkpoint, const std::filesystem::path& log);
 
 /// Reads a model back with its averaged weights. Throws format_error on a file that holds no such model.
-model load(exec& e, const std::filesystem::path& checkpoint);
+template <class Exec>
+model<Exec> load(Exec& e, const std::filesystem::path& checkpoint);
 
 }  // namespace fashion

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "folder/support/trained.hpp"
+#include "support/device.hpp"
 
 namespace folder {
 
@@ -12,14 +13,12 @@ namespace folder {
 struct common_options {
   std::filesystem::path checkpoint = "folder.safetensors";
   std::uint64_t seed = 1;
-  int threads = 0;
+  support::device_settings device;
 
   void add_to(CLI::App& app) {
     app.add_option("--checkpoint", checkpoint, "The trained model")->capture_default_str();
     app.add_option("--seed", seed, "Seed of what is drawn at random")->capture_default_str();
-    app.add_option("--threads", threads, "CPU threads; 0: all cores")
-        ->capture_default_str()
-        ->check(CLI::Range(0, 1000000000));
+    device.add_to(app);
   }
 };
 

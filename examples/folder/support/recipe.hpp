@@ -14,8 +14,8 @@ struct recipe : tf::paper {
   using time_sampling = tf::time_sampling::limited<500>;
 };
 
-using exec = tf::cpu_exec<float>;
-using model = tf::model<recipe, exec>;
+template <class Exec>
+using model = tf::model<recipe, Exec>;
 
 /// What a checkpoint's metadata calls the parts that the model does not know of.
 namespace metadata {

@@ -5,6 +5,7 @@
 
 #include "folder/support/settings.hpp"
 #include "folder/support/stored.hpp"
+#include "support/device.hpp"
 
 namespace folder {
 
@@ -27,9 +28,12 @@ tf::image_shape stored_shape(const tf::safetensors_file& file) {
 
 }  // namespace
 
-trained::trained(exec& e, const std::filesystem::path& checkpoint) : trained(e, tf::safetensors_file(checkpoint)) {}
+template <class Exec>
+trained<Exec>::trained(Exec& e, const std::filesystem::path& checkpoint)
+    : trained(e, tf::safetensors_file(checkpoint)) {}
 
-trained::trained(exec& e, const tf::safetensors_file& file)
+template <class Exec>
+trained<Exec>::trained(Exec& e, const tf::safetensors_file& file)
     : words_(stored_vocabulary(file)),
       shape_(stored_shape(file)),
       longest_caption_(stored_number(file, metadata::longest_caption)),
@@ -37,8 +41,9 @@ trained::trained(exec& e, const tf::safetensors_file& file)
   tf::load_weights(file, model_);
 }
 
-std::vector<tf::image> trained::draw(const std::vector<std::string>& captions, index_t count,
-                                     const drawing& how) const {
+template <class Exec>
+std::vector<tf::image> trained<Exec>::draw(const std::vector<std::string>& captions, index_t count,
+                                           const drawing& how) const {
   std::vector<tf::generation_request> requests;
   for (const std::string& caption : captions) {
     const tf::text words{words_->encode(caption)};
@@ -51,8 +56,9 @@ std::vector<tf::image> trained::draw(const std::vector<std::string>& captions, i
   return drawn;
 }
 
-std::vector<std::string> trained::describe(const std::vector<tf::image>& pictures, index_t count,
-                                           const writing& how) const {
+template <class Exec>
+std::vector<std::string> trained<Exec>::describe(const std::vector<tf::image>& pictures, index_t count,
+                                                 const writing& how) const {
   std::vector<tf::generation_request> requests;
   for (const tf::image& picture : pictures)
     for (index_t i = 0; i < count; ++i)
@@ -63,7 +69,8 @@ std::vector<std::string> trained::describe(const std::vector<tf::image>& picture
   return captions;
 }
 
-std::vector<written_document> trained::write(index_t count, const writing& text, const drawing& pictures) const {
+template <class Exec>
+std::vector<written_document> trained<Exec>::write(index_t count, const writing& text, const drawing& pictures) const {
   std::vector<tf::generation_request> requests;
   for (index_t i = 0; i < count; ++i)
     requests.push_back({.prompt = {}, .seed = text.seed + static_cast<std::uint64_t>(i)});
@@ -81,9 +88,10 @@ std::vector<written_document> trained::write(index_t count, const writing& text,
   return documents;
 }
 
-std::vector<tf::generated_document> trained::generate(const std::vector<tf::generation_request>& requests,
-                                                      const tf::generation_options& options) const {
-  tf::generator<model> generator(model_, options);
+template <class Exec>
+std::vector<tf::generated_document> trained<Exec>::generate(const std::vector<tf::generation_request>& requests,
+                                                            const tf::generation_options& options) const {
+  tf::generator<model<Exec>> generator(model_, options);
   std::vector<tf::generated_document> results;
   for (std::size_t begin = 0; begin < requests.size(); begin += chunk) {
     const auto first = requests.begin() + static_cast<std::ptrdiff_t>(begin);
@@ -92,5 +100,10 @@ std::vector<tf::generated_document> trained::generate(const std::vector<tf::gene
   }
   return results;
 }
+
+template class trained<support::cpu_policy>;
+#if TRANSFUSION_HAS_CUDA
+template class trained<support::cuda_policy>;
+#endif
 
 }  // namespace folder

@@ -36,10 +36,11 @@ struct written_document {
 };
 
 /// A trained model with what it takes to talk to it.
+template <class Exec>
 class trained {
  public:
   /// Reads the averaged weights of a checkpoint. Throws io_error or format_error naming the file.
-  trained(exec& e, const std::filesystem::path& checkpoint);
+  trained(Exec& e, const std::filesystem::path& checkpoint);
 
   const tf::image_shape& shape() const { return shape_; }
   const support::vocabulary& words() const { return *words_; }
@@ -54,7 +55,7 @@ class trained {
   std::vector<written_document> write(index_t count, const writing& text, const drawing& pictures) const;
 
  private:
-  trained(exec& e, const tf::safetensors_file& file);
+  trained(Exec& e, const tf::safetensors_file& file);
 
   index_t limit(const writing& how) const { return how.max_tokens > 0 ? how.max_tokens : longest_caption_; }
   std::vector<tf::generated_document> generate(const std::vector<tf::generation_request>& requests,
@@ -63,7 +64,7 @@ class trained {
   std::unique_ptr<support::vocabulary> words_;
   tf::image_shape shape_;
   index_t longest_caption_ = 0;
-  model model_;
+  model<Exec> model_;
 };
 
 }  // namespace folder

@@ -2,6 +2,7 @@
 #include "folder/support/training.hpp"
 
 #include "folder/support/stored.hpp"
+#include "support/device.hpp"
 
 namespace folder {
 
@@ -48,16 +49,18 @@ tf::model_config<recipe> training_run::sizes() const {
 }
 
 /// How many steps the run has in all, those before a resume included.
-void training_run::plan_steps(exec& e) {
+template <class Exec>
+void training_run::plan_steps(Exec& e) {
   if (by_the_clock_)
-    settings_.steps =
-        steps_done_ + support::steps_that_fit<model>(settings_.minutes, e, sizes(), settings_.rate,
-                                                     [&](index_t step) { return data_->documents(step, settings_); });
+    settings_.steps = steps_done_ + support::steps_that_fit<model<Exec>>(
+                                        settings_.minutes, e, sizes(), settings_.rate,
+                                        [&](index_t step) { return data_->documents(step, settings_); });
   require<config_error>(settings_.steps > steps_done_, files_.checkpoint.string(), ": found all ", steps_done_,
                         " steps done, expected some left; give more --steps, or --minutes");
 }
 
-support::training_summary training_run::operator()(exec& e) {
+template <class Exec>
+support::training_summary training_run::operator()(Exec& e) {
   plan_steps(e);
   tf::train_options options = support::short_run(settings_.steps, settings_.rate, settings_.seed);
   options.caption_dropout = settings_.caption_dropout;
@@ -69,8 +72,8 @@ support::training_summary training_run::operator()(exec& e) {
   for (const fs::path& file : {files_.checkpoint, files_.log})
     if (file.has_parent_path()) fs::create_directories(file.parent_path());
 
-  model m(e, sizes(), settings_.seed);
-  tf::trainer<model> trainer(m, options);
+  model<Exec> m(e, sizes(), settings_.seed);
+  tf::trainer<model<Exec>> trainer(m, options);
   trainer.set_metadata({{metadata::vocabulary, words_->to_json()},
                         {metadata::settings, settings_.to_json()},
                         {metadata::pictures, std::to_string(data_->size())},
@@ -81,5 +84,10 @@ support::training_summary training_run::operator()(exec& e) {
     trainer.save();  // a file that cannot be written is said before the training
   return support::run_counted(trainer, m, [&](index_t step) { return data_->documents(step, settings_); });
 }
+
+template support::training_summary training_run::operator()(support::cpu_policy&);
+#if TRANSFUSION_HAS_CUDA
+template support::training_summary training_run::operator()(support::cuda_policy&);
+#endif
 
 }  // namespace folder

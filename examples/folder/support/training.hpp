@@ -43,12 +43,14 @@ class training_run {
 
   /// Trains the steps that are left, writing the checkpoint with the averaged weights in it. Throws config_error where
   /// none are left.
-  support::training_summary operator()(exec& e);
+  template <class Exec>
+  support::training_summary operator()(Exec& e);
 
  private:
   tf::model_config<recipe> sizes() const;
   void read_checkpoint(const std::set<std::string>& given);
-  void plan_steps(exec& e);
+  template <class Exec>
+  void plan_steps(Exec& e);
 
   run_files files_;
   settings settings_;

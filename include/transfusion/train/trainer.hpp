@@ -156,6 +156,8 @@ class trainer {
 
  private:
   static constexpr std::size_t terms = Model::loss_type::terms;
+  /// Whether the policy knows the most memory that it has held: a column of the log then.
+  static constexpr bool counts_memory = requires(exec_type & e) { e.peak_bytes(); };
 
   std::uint32_t step_word() const { return static_cast<std::uint32_t>(next_step_); }
 
@@ -205,11 +207,13 @@ class trainer {
     std::vector<std::string> names;
     for (auto n : Model::loss_type::names) names.emplace_back(n);
     for (auto n : {"total", "gradient_norm", "rate", "tokens_per_second", "gflops"}) names.emplace_back(n);
+    if constexpr (counts_memory) names.emplace_back("peak_bytes");
     return names;
   }
-  static std::vector<double> columns(const report& r, double speed, double gflops) {
+  std::vector<double> columns(const report& r, double speed, double gflops) const {
     std::vector<double> values(r.losses.begin(), r.losses.end());
     for (double v : {r.total, r.gradient_norm, r.rate, speed, gflops}) values.push_back(v);
+    if constexpr (counts_memory) values.push_back(static_cast<double>(model_->exec().peak_bytes()));
     return values;
   }
   static std::string details(const report& r, double speed) {
