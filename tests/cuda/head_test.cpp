@@ -107,20 +107,20 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(cross_entropy_matches_the_reference, Scalar, scala
 }
 
 BOOST_AUTO_TEST_CASE(logits_come_in_chunks_of_a_fixed_size) {
-  static_assert(cuda::logit_rows(10, 50257) == 10);
+  static_assert(transfusion::cuda::logit_rows(10, 50257) == 10);
   for (index_t vocabulary : {1, 64, 65, 32000, 50257, 128256, 70001}) {
-    const index_t rows = cuda::logit_rows(index_t{1} << 40, vocabulary);
-    BOOST_TEST(rows * cuda::logit_pitch(vocabulary) * 4 <= cuda::logit_bytes);
-    BOOST_TEST((rows + 128) * cuda::logit_pitch(vocabulary) * 4 > cuda::logit_bytes);
+    const index_t rows = transfusion::cuda::logit_rows(index_t{1} << 40, vocabulary);
+    BOOST_TEST(rows * transfusion::cuda::logit_pitch(vocabulary) * 4 <= transfusion::cuda::logit_bytes);
+    BOOST_TEST((rows + 128) * transfusion::cuda::logit_pitch(vocabulary) * 4 > transfusion::cuda::logit_bytes);
     BOOST_TEST((rows < 128 || rows % 128 == 0));
   }
-  BOOST_TEST(cuda::logit_rows(10, index_t{1} << 30) == 1);
+  BOOST_TEST(transfusion::cuda::logit_rows(10, index_t{1} << 30) == 1);
 }
 
 BOOST_AUTO_TEST_CASE(cross_entropy_in_several_chunks_matches_the_reference) {
   cuda_exec<bf16> exec;
   const head_shape s{131, 2, 140001, 2};
-  BOOST_REQUIRE(cuda::logit_rows(s.rows, s.vocabulary) < s.rows);
+  BOOST_REQUIRE(transfusion::cuda::logit_rows(s.rows, s.vocabulary) < s.rows);
   errors worst;
   compare_cross_entropy(exec, s, 3, 0.001, 77, worst);
   check_errors<bf16>(worst);

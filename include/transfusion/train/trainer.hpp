@@ -212,7 +212,7 @@ class trainer {
   }
   std::vector<double> columns(const report& r, double speed, double gflops) const {
     std::vector<double> values(r.losses.begin(), r.losses.end());
-    for (double v : {r.total, r.gradient_norm, r.rate, speed, gflops}) values.push_back(v);
+    for (double v : std::initializer_list<double>{r.total, r.gradient_norm, r.rate, speed, gflops}) values.push_back(v);
     if constexpr (counts_memory) values.push_back(static_cast<double>(model_->exec().peak_bytes()));
     return values;
   }
