@@ -8,7 +8,7 @@ if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX} AND EXISTS /usr/local/cu
 endif()
 include(CheckLanguage)
 check_language(CUDA)
-if(NOT CMAKE_CUDA_COMPILER)
+if(NOT CMAKE_CUDA_COMPILER OR (IS_ABSOLUTE "${CMAKE_CUDA_COMPILER}" AND NOT EXISTS "${CMAKE_CUDA_COMPILER}"))
   message(FATAL_ERROR "TRANSFUSION_ENABLE_CUDA is ON, but no CUDA compiler was found: set CMAKE_CUDA_COMPILER or CUDACXX "
                       "to nvcc, or turn TRANSFUSION_ENABLE_CUDA off")
 endif()
@@ -19,9 +19,10 @@ file(GLOB_RECURSE cuda_headers CONFIGURE_DEPENDS include/transfusion/*.cuh)
 add_library(cuda INTERFACE)
 add_library(transfusion::cuda ALIAS cuda)
 target_sources(cuda INTERFACE FILE_SET cuda_headers TYPE HEADERS BASE_DIRS include FILES ${cuda_headers})
-# CMake 3.25 does not know nvcc's C++20, hence the plain option; 554: a conversion of views to themselves, never called.
+# CMake 3.25 does not know nvcc's C++20, hence the plain option. Warnings that are wrong: 554, a conversion of views to
+# themselves, never called; 550, a parameter that is changed and then moved from is "never used".
 target_compile_options(cuda INTERFACE
-                       "$<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-std=c++20;--expt-relaxed-constexpr;-diag-suppress=554>")
+                       "$<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-std=c++20;--expt-relaxed-constexpr;-diag-suppress=550,554>")
 target_link_libraries(cuda INTERFACE transfusion CUDA::cudart_static CUDA::cublasLt)
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS cmake/cuda/*.cu)
