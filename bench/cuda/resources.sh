@@ -12,7 +12,7 @@ export work
 compile() { # ARCHITECTURE SOURCE
   local log
   log=$work/$1.$(basename "$2").log
-  "$nvcc" -std=c++20 --expt-relaxed-constexpr -diag-suppress=554 -DTRANSFUSION_CPU_PREBUILT -Iinclude -cubin -arch="$1" \
+  "$nvcc" -std=c++20 --expt-relaxed-constexpr -diag-suppress=550,554 -DTRANSFUSION_CPU_PREBUILT -Iinclude -cubin -arch="$1" \
     -Xptxas -v "$2" -o "$log.cubin" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
 }
 export -f compile
