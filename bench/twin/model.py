@@ -155,7 +155,8 @@ class Transfusion(nn.Module):
         self.time_in, self.time_out = nn.Linear(256, c.width), nn.Linear(c.width, c.width)
         for name, p in self.named_parameters():
             if p.dim() == 2:
-                nn.init.normal_(p, std=0.02 / math.sqrt(2 * c.layers) if name.endswith(("wo.weight", "w2.weight")) else 0.02)
+                deep = name.endswith(("wo.weight", "w2.weight"))
+                nn.init.normal_(p, std=0.02 / math.sqrt(2 * c.layers) if deep else 0.02)
             elif name.endswith("bias"):
                 nn.init.zeros_(p)
         nn.init.zeros_(self.codec_out.weight)

@@ -87,8 +87,8 @@ def main():
     t = statistics.median(seconds)
     flops = twin.training_flops(config, batch)
     name = f"train.{options.size}.{options.compile}"
-    print(f"torch {torch.__version__}, compile {options.compile}, mode {options.mode}, first step {compile_seconds:.1f} s,"
-          f" loss {first.item():.4f} to {last.item():.4f}")
+    print(f"torch {torch.__version__}, compile {options.compile}, mode {options.mode}, "
+          f"first step {compile_seconds:.1f} s, loss {first.item():.4f} to {last.item():.4f}")
     twin.result(f"{name}.rows", batch.rows, "rows")
     twin.result(f"{name}.targets", batch.targets.shape[0], "rows")
     twin.result(f"{name}.flops", flops * 1e-12, "TFLOP")
