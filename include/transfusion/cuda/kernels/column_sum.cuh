@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "transfusion/cuda/context.cuh"
 #include "transfusion/cuda/device.cuh"
 #include "transfusion/cuda/launch.cuh"
 
