@@ -8,6 +8,7 @@
 // expect: e.swiglu(
 // expect: e.mix(
 // expect: e.cross_entropy(
+// expect: e.sample_tokens(
 // expect: e.adamw(
 #include "transfusion/exec/reference.hpp"
 
@@ -32,6 +33,7 @@ WITHOUT(attention);
 WITHOUT(swiglu);
 WITHOUT(mix);
 WITHOUT(cross_entropy);
+WITHOUT(sample_tokens);
 WITHOUT(adamw);
 
 static_assert(transfusion::memory_operations<without_upload>);
@@ -42,4 +44,5 @@ static_assert(transfusion::attention_operations<without_attention>);
 static_assert(transfusion::elementwise_operations<without_swiglu>);
 static_assert(transfusion::image_operations<without_mix>);
 static_assert(transfusion::loss_operations<without_cross_entropy>);
+static_assert(transfusion::sampling_operations<without_sample_tokens>);
 static_assert(transfusion::optimiser_operations<without_adamw>);

@@ -16,4 +16,5 @@
 #include "transfusion/cuda/random.cuh"
 #include "transfusion/cuda/rope.cuh"
 #include "transfusion/cuda/rows.cuh"
+#include "transfusion/cuda/sampling.cuh"
 #include "transfusion/cuda/squared_error.cuh"

@@ -7,6 +7,7 @@
 #include "transfusion/core/image.hpp"
 #include "transfusion/core/interval.hpp"
 #include "transfusion/core/philox.hpp"
+#include "transfusion/core/text_sampling.hpp"
 #include "transfusion/core/view.hpp"
 
 namespace transfusion {
@@ -126,6 +127,14 @@ concept loss_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, view
   e.squared_error(r, sink, cx, cr, images, cr);      // loss[i] = mean over image i; dy from prediction, target, weights[i]
 };
 
+template <class E, class R = typename E::real>
+concept sampling_operations = requires(E& e, view<token_t, 1> out, view<const R, 2> crm, view<const R, 1> cr,
+                                       text_sampling settings, view<const token_t, 2> forbidden) {
+  // out[n] = the token that cr[n], in (0, 1), draws from logits crm[N,V], as sample_token does; never one of
+  // forbidden[N,F] (below V; -1: no token). Where a logit is NaN or +inf, or none is above -inf: -1.
+  e.sample_tokens(out, crm, settings, cr, forbidden);
+};
+
 template <class E, class T = typename E::scalar, class R = typename E::real>
 concept optimiser_operations = requires(E& e, view<T, 1> x, view<R, 1> r, view<const R, 1> cr, adamw_step step) {
   e.sum_of_squares(r, cr);                           // r[0] = sum of squares, in a fixed order
@@ -141,6 +150,7 @@ concept execution_policy = requires {
   requires std::floating_point<typename E::real>;
 }
 &&memory_operations<E>&& random_operations<E>&& dense_operations<E>&& norm_operations<E>&& attention_operations<E>&&
-    elementwise_operations<E>&& image_operations<E>&& loss_operations<E>&& optimiser_operations<E>;
+    elementwise_operations<E>&& image_operations<E>&& loss_operations<E>&& sampling_operations<E>&&
+        optimiser_operations<E>;
 
 }  // namespace transfusion

@@ -85,6 +85,9 @@ class cpu_exec {
   void squared_error(vector loss, sink dprediction, const_vector prediction, const_vector target, images places,
                      const_vector weights);
 
+  void sample_tokens(view<token_t, 1> out, const_matrix logits, const text_sampling& settings, const_vector u,
+                     view<const token_t, 2> forbidden);
+
   void sum_of_squares(vector out, const_vector x);
   void adamw(vector w, vector m, vector v, vector ema, vector copy, const_vector g, const_vector norm_squared,
              adamw_step step);

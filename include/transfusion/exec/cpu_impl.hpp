@@ -13,3 +13,4 @@
 #include "transfusion/exec/cpu/norm.hpp"
 #include "transfusion/exec/cpu/optimiser.hpp"
 #include "transfusion/exec/cpu/rope.hpp"
+#include "transfusion/exec/cpu/sampling.hpp"

@@ -117,6 +117,9 @@ class cuda_exec {
   void squared_error(real_vector loss, sink dprediction, const_vector prediction, const_real_vector target,
                      images places, const_real_vector weights);
 
+  void sample_tokens(view<token_t, 1> out, const_real_matrix logits, const text_sampling& settings, const_real_vector u,
+                     view<const token_t, 2> forbidden);
+
   void sum_of_squares(real_vector out, const_real_vector x);
   void adamw(real_vector w, real_vector m, real_vector v, real_vector ema, vector working, const_real_vector g,
              const_real_vector norm_squared, adamw_step step);

@@ -10,6 +10,7 @@
 
 #include "transfusion/core/bf16.hpp"
 #include "transfusion/core/error.hpp"
+#include "transfusion/core/sample_token.hpp"
 #include "transfusion/exec/concepts.hpp"
 
 namespace transfusion {
@@ -346,6 +347,16 @@ class reference_exec {
       }
       loss[i] = sum / count;
     }
+  }
+
+  void sample_tokens(view<token_t, 1> out, const_real_matrix logits, const text_sampling& settings, const_real_vector u,
+                     view<const token_t, 2> forbidden) {
+    const index_t vocabulary = logits.cols();
+    std::vector<token_t> order(static_cast<std::size_t>(vocabulary));
+    std::vector<double> reach(static_cast<std::size_t>(vocabulary));
+    for (index_t n = 0; n < out.size(); ++n)
+      out[n] = sample_token(const_real_vector(logits.row(n), vocabulary), settings, static_cast<double>(u[n]),
+                            {forbidden.row(n), forbidden.cols()}, {order.data(), reach.data()});
   }
 
   void sum_of_squares(real_vector out, const_real_vector x) {
