@@ -59,6 +59,14 @@ double worst_share(const run<A>& a, const run<B>& b) {
   return worst;
 }
 
+/// The policy without graphs.
+struct plain_exec : cuda_bf16 {
+  template <class F>
+  void repeat(tf::cuda_repeat&, const F& f) {
+    f();
+  }
+};
+
 }  // namespace
 
 // Float differs from the CPU by the order of sums alone; bf16 rounds every activation by up to 2^-9 of it, and fifty
@@ -177,4 +185,63 @@ BOOST_AUTO_TEST_CASE(pictures_are_near_those_of_the_cpu) {
   BOOST_TEST(expected.size() == 32);
   BOOST_TEST(distance(drawn(exact), expected) < 1e-4);
   BOOST_TEST(distance(drawn(rounded), expected) < 0.05);
+}
+
+// Tokens and denoising steps become graphs from their second run on, and draw what plain launches draw, bit for bit.
+BOOST_AUTO_TEST_CASE(graphs_change_no_bit) {
+  const auto generated = [](auto& exec) {
+    using model_type = tf::model<tf::paper, std::remove_reference_t<decltype(exec)>>;
+    tf::model_config<tf::paper> c = sizes;
+    c.markers.eos = tf::ignored;
+    model_type m(exec, c, 1);
+    stir(m, 5, 0.05);
+    m.parameters().refresh();
+    tf::generation_options options{.text = {.temperature = 1},
+                                   .max_tokens = 9,
+                                   .max_images = 2,
+                                   .image = {1, 4, 4},
+                                   .image_steps = 8,
+                                   .guidance = 2};
+    tf::generator<model_type> generate(m, options);
+    std::vector<float> all;
+    for (int round = 0; round < 2; ++round)  // the second time the cache lies elsewhere
+      for (const auto& d : generate(
+               {{.prompt = {toy_caption(0)}, .begin_image = true, .seed = 1}, {.prompt = {toy_caption(1)}, .seed = 2}}))
+        for (const auto& s : d.content.segments) {
+          if (const auto* t = std::get_if<tf::text>(&s)) all.insert(all.end(), t->tokens.begin(), t->tokens.end());
+          if (const auto* im = std::get_if<tf::image>(&s)) all.insert(all.end(), im->values.begin(), im->values.end());
+        }
+    return all;
+  };
+  plain_exec plain;
+  cuda_bf16 recording;
+  const auto expected = generated(plain);
+  const auto found = generated(recording);
+#ifndef __CUDACC__
+  BOOST_TEST(emulator::graph_launches > 12);
+#endif
+  BOOST_TEST(found.size() == expected.size());
+  BOOST_TEST(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)) == 0);
+}
+
+// Work that changes in another way than by its uploads is noticed and done as it is.
+BOOST_AUTO_TEST_CASE(repeated_work_that_changes_is_done_anew) {
+  cuda_float exec;
+  tf::buffer<cuda_float, float> memory(exec, 64);
+  tf::cuda_repeat slot;
+  for (int run = 0; run < 12; ++run) {
+    const tf::index_t count = run < 5 ? 16 : run < 8 ? 24 : 16;
+    const std::vector<float> values(static_cast<std::size_t>(count), static_cast<float>(run));
+    exec.fill(memory.all(), -1);
+    exec.repeat(slot, [&] {
+      exec.upload(memory.all().data, values.data(), values.size() * sizeof(float));
+      exec.copy(memory.all().slice(32, 32 + count), memory.all().slice(0, count));
+    });
+    const auto found = host_copy<float>(exec, memory.all());
+    for (tf::index_t i = 0; i < 24; ++i)
+      BOOST_TEST(found[static_cast<std::size_t>(32 + i)] == (i < count ? static_cast<float>(run) : -1.0f),
+                 "run " << run);
+  }
+  BOOST_CHECK_THROW(exec.repeat(slot, [&] { host_copy<float>(exec, memory.all()); }), tf::config_error);
+  BOOST_TEST(host_copy<float>(exec, memory.all())[0] == 11);  // and the policy is usable afterwards
 }

@@ -79,6 +79,7 @@ class tape {
     return {memory_.template take<real>(rows * cols).data, rows, cols};
   }
   view<real, 1> saved_real(index_t count) { return memory_.template take<real>(count); }
+  view<token_t, 1> saved_tokens(index_t count) { return memory_.template take<token_t>(count); }
 
   /// An empty list on the host with room for `capacity` elements, alive until reset: where inputs are put together.
   template <class T>

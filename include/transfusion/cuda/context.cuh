@@ -15,6 +15,7 @@
 
 #include "transfusion/core/error.hpp"
 #include "transfusion/cuda/launch.cuh"
+#include "transfusion/cuda/recorder.cuh"
 #include "transfusion/exec/cuda.hpp"
 
 namespace transfusion::detail {
@@ -185,6 +186,7 @@ struct cuda_context {
   void* workspace = nullptr;  ///< cuBLASLt's; one stream, so one is enough and results repeat
   device_pool pool;
   upload_ring ring;
+  cuda_recorder recorder;
   std::map<matmul_key, matmul_plan> plans;
 
   static constexpr std::size_t workspace_bytes = std::size_t{32} << 20;

@@ -14,6 +14,7 @@
 #include "transfusion/cuda/norm.cuh"
 #include "transfusion/cuda/optimiser.cuh"
 #include "transfusion/cuda/random.cuh"
+#include "transfusion/cuda/repeat.cuh"
 #include "transfusion/cuda/rope.cuh"
 #include "transfusion/cuda/rows.cuh"
 #include "transfusion/cuda/sampling.cuh"

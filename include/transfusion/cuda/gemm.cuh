@@ -179,6 +179,15 @@ void multiply(detail::cuda_context& c, const product<T, Out>& p) {
   c.use();
   detail::matmul_plan& plan = plan_for(c, key_of(p), p.bias);
   if (!plan.usable) return tiled_product(c, p);
+  if (c.recorder.now != detail::cuda_recorder::mode::off) {
+    std::uint64_t what = static_cast<std::uint64_t>(p.add);
+    for (const void* operand : {static_cast<const void*>(p.left.data), static_cast<const void*>(p.right.data),
+                                static_cast<const void*>(p.out.data), static_cast<const void*>(p.bias)})
+      what = detail::mixed(what, launch_detail::trace_of(operand));
+    for (index_t extent : std::initializer_list<index_t>{p.rows, p.cols, p.inner})
+      what = detail::mixed(what, static_cast<std::uint64_t>(extent));
+    if (c.recorder.skips(what)) return;
+  }
   if (p.bias) set(plan.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(p.bias));
   const float alpha = 1, beta = p.add ? 1.0f : 0.0f;
   check(cublasLtMatmul(c.blas, plan.operation, &alpha, p.right.data, plan.right, p.left.data, plan.left, &beta,

@@ -3,6 +3,7 @@
 
 #include "transfusion/cuda/gemm.cuh"
 #include "transfusion/cuda/kernels/column_sum.cuh"
+#include "transfusion/cuda/memory.cuh"
 
 namespace transfusion {
 namespace cuda {
@@ -19,7 +20,7 @@ const T* aligned_bias(detail::cuda_context& c, view<const T, 1> b) {
   if (alignment_of(b.data) >= 16) return b.data;
   const std::size_t bytes = static_cast<std::size_t>(b.size()) * sizeof(T);
   void* copy = c.scratch(bytes);
-  check(cudaMemcpyAsync(copy, b.data, bytes, cudaMemcpyDeviceToDevice, c.stream), "copying a bias");
+  copy_bytes(c, copy, b.data, bytes);
   return static_cast<const T*>(copy);
 }
 

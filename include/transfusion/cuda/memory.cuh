@@ -31,6 +31,8 @@ inline dim3 walking_grid(const detail::cuda_context& c, index_t count) {
 
 inline void copy_bytes(detail::cuda_context& c, void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
+  if (c.recorder.skips(detail::mixed(detail::mixed(launch_detail::trace_of(to), launch_detail::trace_of(from)), bytes)))
+    return;
   c.use();
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, c.stream), "copying");
 }
@@ -89,11 +91,23 @@ void cuda_exec<Scalar>::deallocate(void* p, std::size_t) noexcept {
 template <class Scalar>
 void cuda_exec<Scalar>::upload(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
+  using mode = detail::cuda_recorder::mode;
+  detail::cuda_recorder& recorder = context_->recorder;
+  const bool skips = recorder.skips(detail::mixed(cuda::launch_detail::trace_of(to), bytes));
   context_->use();
-  context_->ring.send(to, from, bytes, context_->stream);
+  if (recorder.now == mode::off || recorder.now == mode::noting) {
+    recorder.upload_bytes += detail::cuda_recording::rounded(bytes);
+    return context_->ring.send(to, from, bytes, context_->stream);
+  }
+  const std::byte* staged = recorder.into->stage(from, bytes);
+  recorder.overflowed = recorder.overflowed || !staged;
+  if (staged && !skips)
+    cuda::check(cudaMemcpyAsync(to, staged, bytes, cudaMemcpyHostToDevice, context_->stream), "uploading");
 }
 template <class Scalar>
 void cuda_exec<Scalar>::download(void* to, const void* from, std::size_t bytes) {
+  require<config_error>(context_->recorder.now == detail::cuda_recorder::mode::off,
+                        "download: found one inside repeated work, expected it after");
   context_->use();
   if (bytes > 0) cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, context_->stream), "downloading");
   cuda::check(cudaStreamSynchronize(context_->stream), "downloading");

@@ -11,8 +11,9 @@
 namespace transfusion {
 
 namespace detail {
-struct cuda_context;  // cuda/context.cuh
-}
+struct cuda_context;     // cuda/context.cuh
+struct cuda_recordings;  // cuda/repeat.cuh
+}  // namespace detail
 
 /// Where a cuda_exec works.
 struct cuda_options {
@@ -26,6 +27,13 @@ struct cuda_device_info {
   int major = 0, minor = 0;  ///< compute capability
   int multiprocessors = 0;
   std::size_t total_bytes = 0, free_bytes = 0;
+};
+
+/// Work that a cuda_exec does again and again: it remembers how (exec/repeat.hpp). Empty until its first run.
+class cuda_repeat {
+  template <class Scalar>
+  friend class cuda_exec;
+  std::shared_ptr<detail::cuda_recordings> recordings_;
 };
 
 /// The policy of one CUDA device: products by cuBLASLt, the rest by our kernels. `bf16` computes on tensor cores with
@@ -61,6 +69,16 @@ class cuda_exec {
   index_t peak_bytes() const;
   /// Waits until all work given so far is done.
   void synchronize();
+
+  /// Runs f, on the host every time, and its device work as a CUDA graph from the second run on. f may upload, compute
+  /// and copy here, not download; what changes from run to run must come through its uploads. A run that launches other
+  /// work than the recorded one is noticed and done, and recorded, anew.
+  using repeat_type = cuda_repeat;
+  template <class F>
+  void repeat(cuda_repeat& r, const F& f) {
+    while (!repeated_once(r, f)) {
+    }
+  }
 
   void* allocate(std::size_t bytes);
   void deallocate(void* p, std::size_t bytes) noexcept;
@@ -125,6 +143,21 @@ class cuda_exec {
              const_real_vector norm_squared, adamw_step step);
 
  private:
+  template <class F>
+  bool repeated_once(cuda_repeat& r, const F& f) {
+    begin_repeat(r);
+    try {
+      f();
+    } catch (...) {
+      abandon_repeat(r);
+      throw;
+    }
+    return end_repeat(r);
+  }
+  void begin_repeat(cuda_repeat& r);
+  bool end_repeat(cuda_repeat& r);  ///< whether the work is done; otherwise it must be run again
+  void abandon_repeat(cuda_repeat& r) noexcept;
+
   std::unique_ptr<detail::cuda_context> context_;
 };
 

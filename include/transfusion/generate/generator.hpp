@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "transfusion/diffusion/spacing.hpp"
+#include "transfusion/exec/repeat.hpp"
 #include "transfusion/generate/cached_pass.hpp"
 #include "transfusion/generate/text_sampling.hpp"
 #include "transfusion/sequence/caption_dropout.hpp"
@@ -101,9 +101,8 @@ class generator {
     std::uint64_t seed = 0;
     mode now = mode::text;
     index_t tokens = 0, images = 0;
-    std::vector<real> logits;
+    token_t next = ignored;  ///< what its logits gave; `ignored` where they gave nothing
   };
-  static constexpr real never = -std::numeric_limits<real>::infinity();
 
   /// A target that says nothing of x̂0 at some level, or a solver that cannot step there, is found before any work.
   void require_solvable() const {
@@ -140,6 +139,7 @@ class generator {
       s.guided.table = prompts.back().table;
     }
     const auto& c = model_->config();
+    token_step_.forget();  // the cache moves
     cache_ = std::make_unique<kv_cache<exec>>(model_->exec(), c.layers, slots, c.kv_heads * (c.width / c.heads));
     run_prompts(requests, prompts);
   }
@@ -180,7 +180,7 @@ class generator {
       values.insert(values.end(), p.values.begin(), p.values.end());
     }
     const auto out = pass.run(tape_, *cache_, tape_.upload(values));
-    take_logits(out, last, states_of(mode::text));
+    take_tokens(out, last, states_of(mode::text));
     for (std::size_t i = 0; i < requests.size(); ++i) {
       if (requests[i].begin_image)
         states_[i].now = mode::image;
@@ -198,7 +198,9 @@ class generator {
     std::vector<state*> going;
     const marker_tokens& markers = model_->config().markers;
     for (state* s : states_of(mode::text)) {
-      const token_t token = draw_token(*s);
+      const token_t token = s->next;
+      require<numeric_error>(token != ignored, "request ", s - states_.data(),
+                             ": found a logit that is no number, or none above -inf, expected a distribution");
       if (token == markers.eos) {
         finish(*s, finish_reason::end_token);
       } else if (token == markers.boi) {
@@ -217,20 +219,9 @@ class generator {
     }
     if (going.empty()) return;
     tape_.reset();
-    take_logits(pass.run(tape_, *cache_, {}), rows, going);
-  }
-
-  token_t draw_token(const state& s) const {
-    std::vector<real> logits = s.logits;
-    const marker_tokens& markers = model_->config().markers;
-    const auto forbid = [&](token_t t) {
-      if (t != ignored) logits[static_cast<std::size_t>(t)] = never;
-    };
-    if (markers.bos != markers.eos) forbid(markers.bos);  // never a target in training
-    forbid(markers.eoi);
-    if (s.images >= options_.max_images) forbid(markers.boi);
-    const random_key key{s.seed, 0, stream::text_sampling};
-    return sample_token(logits, options_.text, key.uniform(static_cast<std::uint64_t>(s.tokens + s.images)));
+    view<const real, 2> logits;
+    token_step_(model_->exec(), [&] { logits = logits_of(pass.run(tape_, *cache_, {}), rows); });
+    draw_tokens(logits, going);
   }
 
   /// The prompt's last segment stays as it is, even where the text goes on.
@@ -241,17 +232,32 @@ class generator {
     std::get<text>(segments.back()).tokens.push_back(token);
   }
 
-  void take_logits(const typename Model::outputs& out, const std::vector<token_t>& rows,
+  void take_tokens(const typename Model::outputs& out, const std::vector<token_t>& rows,
                    const std::vector<state*>& states) {
-    if (rows.empty()) return;
+    if (!rows.empty()) draw_tokens(logits_of(out, rows), states);
+  }
+  view<const real, 2> logits_of(const typename Model::outputs& out, const std::vector<token_t>& rows) {
     const auto hidden = tape_.saved(static_cast<index_t>(rows.size()), model_->config().width);
     model_->exec().gather_rows(hidden, out.hidden.value(), tape_.upload(rows));
-    const auto logits = model_->logits(tape_, hidden);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      states[i]->logits.resize(static_cast<std::size_t>(logits.cols()));
-      model_->exec().download(states[i]->logits.data(), logits.row(static_cast<index_t>(i)),
-                              states[i]->logits.size() * sizeof(real));
+    return model_->logits(tape_, hidden);
+  }
+  /// Draws the next token of each state, on the device: one number each comes back.
+  void draw_tokens(view<const real, 2> logits, const std::vector<state*>& states) {
+    const marker_tokens& markers = model_->config().markers;
+    std::vector<real> u;
+    std::vector<token_t> never, drawn(states.size());
+    for (const state* s : states) {
+      const random_key key{s->seed, 0, stream::text_sampling};
+      u.push_back(static_cast<real>(key.uniform(static_cast<std::uint64_t>(s->tokens + s->images))));
+      never.push_back(markers.bos != markers.eos ? markers.bos : ignored);  // never a target in training
+      never.push_back(markers.eoi);
+      never.push_back(s->images >= options_.max_images ? markers.boi : ignored);
     }
+    const auto count = static_cast<index_t>(states.size());
+    const auto tokens = tape_.saved_tokens(count);
+    model_->exec().sample_tokens(tokens, logits, options_.text, tape_.upload(u), {tape_.upload(never).data, count, 3});
+    model_->exec().download(drawn.data(), tokens.data, drawn.size() * sizeof(token_t));
+    for (std::size_t i = 0; i < states.size(); ++i) states[i]->next = drawn[i];
   }
 
   // --- image mode ---------------------------------------------------------------------------------------------------
@@ -267,6 +273,7 @@ class generator {
 
     const index_t copies = guides ? 2 : 1;  // the guided images, then the same images for the unguided rows
     buffer<exec, real> x(model_->exec(), copies * count * size);
+    image_step_.forget();  // x has moved
     const auto image_of = [&](index_t i) { return x.all().slice(i * size, (i + 1) * size); };
     for (index_t i = 0; i < count; ++i) {
       const state& s = *drawing[static_cast<std::size_t>(i)];
@@ -316,24 +323,25 @@ class generator {
     tape_.reset();
     detail::cached_pass<Model> pass(*model_);
     for (state* s : drawing) pass.add_image(s->guided, s->guided.table.spans().back(), options_.image, now);
-    if (guides) {
-      e.copy(x.slice(half, 2 * half), x.slice(0, half));
-      for (state* s : drawing) pass.add_image(s->unguided, s->unguided.table.spans().back(), options_.image, now);
-    }
-    const auto predicted = pass.run(tape_, *cache_, x).prediction.value().flat();
-    const auto prediction = tape_.saved_real(predicted.size());
-    e.widen(prediction, predicted);
-    const auto places = tape_.upload(pass.places()).slice(0, count);
-    const auto both = [&](double a, double b) { return coefficients_of(count, a, b); };
-
-    const auto guided = prediction.slice(0, half), image = x.slice(0, half);
     if (guides)
-      e.mix(guided, guided, prediction.slice(half, 2 * half), both(options_.guidance, 1 - options_.guidance), places);
+      for (state* s : drawing) pass.add_image(s->unguided, s->unguided.table.spans().back(), options_.image, now);
     const recovery data = recover_data(now, Model::variant_type::target::of(now.signal, now.noise));
-    e.mix(guided, image, guided, both(data.on_x, data.on_y), places);  // the prediction becomes x̂0
-    e.clamp(guided, options_.data_low, options_.data_high);
     const solver_step step = solver_.step(now, next);
-    e.mix(image, image, guided, both(step.on_x, step.on_data), places);
+    const auto image = x.slice(0, half);
+    image_step_(e, [&] {
+      if (guides) e.copy(x.slice(half, 2 * half), x.slice(0, half));
+      const auto predicted = pass.run(tape_, *cache_, x).prediction.value().flat();
+      const auto prediction = tape_.saved_real(predicted.size());
+      e.widen(prediction, predicted);
+      const auto places = tape_.upload(pass.places()).slice(0, count);
+      const auto both = [&](double a, double b) { return coefficients_of(count, a, b); };
+      const auto guided = prediction.slice(0, half);
+      if (guides)
+        e.mix(guided, guided, prediction.slice(half, 2 * half), both(options_.guidance, 1 - options_.guidance), places);
+      e.mix(guided, image, guided, both(data.on_x, data.on_y), places);  // the prediction becomes x̂0
+      e.clamp(guided, options_.data_low, options_.data_high);
+      e.mix(image, image, guided, both(step.on_x, step.on_data), places);
+    });
     if (step.fresh_noise == 0) return;
     const auto noise = tape_.saved_real(half);
     for (index_t i = 0; i < count; ++i) {
@@ -342,7 +350,8 @@ class generator {
       e.normal(noise.slice(i * options_.image.size(), (i + 1) * options_.image.size()),
                {s.seed, draw, stream::solver_noise}, 1.0, 0);
     }
-    e.mix(image, image, noise, both(1, step.fresh_noise), places);
+    e.mix(image, image, noise, coefficients_of(count, 1, step.fresh_noise),
+          tape_.upload(pass.places()).slice(0, count));
   }
 
   view<const real, 2> coefficients_of(index_t count, double a, double b) {
@@ -376,7 +385,7 @@ class generator {
           static_cast<token_t>(pass.add_token(s->guided, s->guided.table.rows() - 1, model_->config().markers.eoi)));
       going.push_back(s);
     }
-    if (!going.empty()) take_logits(pass.run(tape_, *cache_, tape_.upload(values)), rows, going);
+    if (!going.empty()) take_tokens(pass.run(tape_, *cache_, tape_.upload(values)), rows, going);
   }
 
   // --- shared -------------------------------------------------------------------------------------------------------
@@ -413,6 +422,7 @@ class generator {
   std::vector<double> times_;
   std::vector<state> states_;
   std::unique_ptr<kv_cache<exec>> cache_;
+  repeated<exec> token_step_, image_step_;
   [[no_unique_address]] typename Model::variant_type::solver solver_;
 };
 

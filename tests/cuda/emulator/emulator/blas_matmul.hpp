@@ -148,7 +148,10 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
       std::memset(workspace, emulator::unwritten, found.workspace);
     }
   }
-  p.run(scale, a, b, add, c, d);
-  emulator::memory().check_edges();
+  const auto run = [=, how = *how, la = *la, lb = *lb, lc = *lc, ld = *ld] {
+    product{how, la, lb, lc, ld}.run(scale, a, b, add, c, d);
+    emulator::memory().check_edges();
+  };
+  if (!emulator::captured(run)) run();
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -76,8 +76,10 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   const cudaError_t status = emulator::launch_status(*config, reinterpret_cast<const void*>(kernel));
   if (status != cudaSuccess) return emulator::result(status);
   const emulator::call<P...> call{kernel, {static_cast<P>(std::forward<A>(arguments))...}};
-  emulator::device().launch(config->gridDim, config->blockDim, config->dynamicSmemBytes, &emulator::call<P...>::run,
-                            &call);
-  emulator::memory().check_edges();
+  const auto run = [call, c = *config] {
+    emulator::device().launch(c.gridDim, c.blockDim, c.dynamicSmemBytes, &emulator::call<P...>::run, &call);
+    emulator::memory().check_edges();
+  };
+  if (!emulator::captured(run)) run();
   return cudaSuccess;
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "emulator/global_memory.hpp"
+#include "emulator/graph.hpp"
 #include "emulator/machine.hpp"
 #include "emulator/runtime_types.hpp"
 
@@ -204,6 +205,8 @@ inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cud
 }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                                    cudaStream_t = nullptr) {
+  if (!emulator::may_copy(to, from, bytes, kind)) return emulator::result(cudaErrorInvalidValue);
+  if (emulator::captured([=] { std::memmove(to, from, bytes); })) return cudaSuccess;
   return cudaMemcpy(to, from, bytes, kind);
 }
 inline cudaError_t cudaMemset(void* p, int value, std::size_t bytes) {
@@ -213,6 +216,7 @@ inline cudaError_t cudaMemset(void* p, int value, std::size_t bytes) {
   return cudaSuccess;
 }
 inline cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaStream_t = nullptr) {
+  if (emulator::captured([=] { cudaMemset(p, value, bytes); })) return cudaSuccess;
   return cudaMemset(p, value, bytes);
 }
 
@@ -223,7 +227,10 @@ inline cudaError_t cudaStreamDestroy(cudaStream_t s) {
   delete s;
   return cudaSuccess;
 }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaDeviceSynchronize(); }
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  if (emulator::capturing) return emulator::result(cudaErrorStreamCaptureUnsupported);
+  return cudaDeviceSynchronize();
+}
 inline cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
 
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = new CUevent_st, cudaSuccess; }
