@@ -51,6 +51,8 @@ bool cuda_exec<Scalar>::end_repeat(cuda_repeat& r) {
     all.upload_bytes = recorder.upload_bytes;
     return true;
   }
+  // A graph holds on to the scratch memory of its time: where that has moved since, it is another graph.
+  recorder.trace.push_back(cuda::launch_detail::trace_of(static_cast<const void*>(context_->scratch(0))));
   if (was == mode::capturing) {
     cudaGraph_t captured = nullptr;
     cuda::check(cudaStreamEndCapture(context_->stream, &captured), "capturing a graph");
