@@ -181,8 +181,7 @@ void multiply(detail::cuda_context& c, const product<T, Out>& p) {
   if (!plan.usable) return tiled_product(c, p);
   if (c.recorder.now != detail::cuda_recorder::mode::off) {
     std::uint64_t what = static_cast<std::uint64_t>(p.add);
-    for (const void* operand : {static_cast<const void*>(p.left.data), static_cast<const void*>(p.right.data),
-                                static_cast<const void*>(p.out.data), static_cast<const void*>(p.bias)})
+    for (const void* operand : std::initializer_list<const void*>{p.left.data, p.right.data, p.out.data, p.bias})
       what = detail::mixed(what, launch_detail::trace_of(operand));
     for (index_t extent : std::initializer_list<index_t>{p.rows, p.cols, p.inner})
       what = detail::mixed(what, static_cast<std::uint64_t>(extent));

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <type_traits>
 #include <utility>
 
@@ -55,7 +56,8 @@ bool skipped(Context& c, const void* kernel, dim3 grid, dim3 block, const A&... 
   if constexpr (requires { c.recorder.skips(0); }) {
     if (c.recorder.now == decltype(c.recorder)::mode::off) return false;
     std::uint64_t what = trace_of(kernel);
-    for (unsigned extent : {grid.x, grid.y, grid.z, block.x, block.y, block.z}) what = 31 * what + extent;
+    for (unsigned extent : std::initializer_list<unsigned>{grid.x, grid.y, grid.z, block.x, block.y, block.z})
+      what = 31 * what + extent;
     ((what = 31 * what + trace_of(args)), ...);
     return c.recorder.skips(what);
   }

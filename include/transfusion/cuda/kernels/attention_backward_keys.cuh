@@ -74,7 +74,8 @@ __device__ __forceinline__ std::uint32_t seen_scores_by_key(const operands<bf16>
 #pragma unroll 1  // the gradients need the registers
   for (int j = 0; j < Step / 8; ++j)
     for (int e = 0; e < 2; ++e) {
-      const auto keys = static_cast<std::uint32_t>(x.keys_of(query + 8 * j + column + e).seen(static_cast<token_t>(key)));
+      const auto keys =
+          static_cast<std::uint32_t>(x.keys_of(query + 8 * j + column + e).seen(static_cast<token_t>(key)));
       seen |= (keys >> row & 1) << (4 * j + e) | (keys >> (row + 8) & 1) << (4 * j + e + 2);
     }
   return seen;
