@@ -48,7 +48,7 @@ void* calloc(std::size_t n, std::size_t size) { return test_support::note(__libc
 void* realloc(void* p, std::size_t n) { return test_support::note(__libc_realloc(p, n)); }
 void* memalign(std::size_t alignment, std::size_t n) { return test_support::note(__libc_memalign(alignment, n)); }
 void* aligned_alloc(std::size_t alignment, std::size_t n) { return test_support::note(__libc_memalign(alignment, n)); }
-int posix_memalign(void** p, std::size_t alignment, std::size_t n) {
+int posix_memalign(void** p, std::size_t alignment, std::size_t n) noexcept {
   *p = test_support::note(__libc_memalign(alignment, n));
   return *p ? 0 : 12;
 }
