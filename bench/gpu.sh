@@ -97,7 +97,11 @@ test_one() {
 run_tests() {
   local names=() name passed=0 failed=0 skipped=0 status
   for name in "$programs"/cuda_*_test_gpu; do [[ -x $name ]] && names+=("${name##*/}"); done
-  in_parallel 4 test_one ${names[@]+"${names[@]}"}
+  # One test takes nearly all device memory: it runs before the others, alone.
+  [[ -x $programs/cuda_memory_test_gpu ]] && test_one cuda_memory_test_gpu
+  local others=()
+  for name in ${names[@]+"${names[@]}"}; do [[ $name == cuda_memory_test_gpu ]] || others+=("$name"); done
+  in_parallel 4 test_one ${others[@]+"${others[@]}"}
   for name in ${names[@]+"${names[@]}"}; do
     status=$(sed -n 's/^ended //p' "$work/$name.log" | tail -n 1)
     case $status in

@@ -129,3 +129,22 @@ BOOST_AUTO_TEST_CASE(gather_rows_backward_adds_in_rising_order) {
   exec.gather_rows_backward(dx.device_sink(false), dy.device(), rows.device());
   BOOST_TEST(dx.found() == (std::vector<float>{12, 0, 1.125f}));
 }
+
+// Where x and s were one variable, its gradient is written by the first and added to by the second.
+BOOST_AUTO_TEST_CASE(both_gradients_of_a_scatter_in_one_array) {
+  cuda_exec<float> exec;
+  constexpr index_t rows = 40, width = 24;
+  draws random(5);
+  device_array<cuda_exec<float>, float> dy(exec, rows, width), both(exec, rows, width);
+  dy.set([&] { return random.normal(); });
+  both.poison();
+  std::vector<token_t> order;
+  for (index_t i = 0; i < rows; ++i) order.push_back(static_cast<token_t>((i * 7 + 3) % rows));
+  device_tokens<cuda_exec<float>> places(exec, order);
+  exec.scatter_rows_backward(both.device_sink(false), both.device_sink(true), dy.device(), places.device());
+  const auto found = both.found(), given = dy.found();
+  for (index_t i = 0; i < rows; ++i)
+    for (index_t d = 0; d < width; ++d)
+      BOOST_TEST(found[static_cast<std::size_t>(i * width + d)] ==
+                 given[static_cast<std::size_t>(order[static_cast<std::size_t>(i)] * width + d)]);
+}

@@ -76,9 +76,10 @@ constexpr cudaDataType_t data_type() {
   return std::is_same_v<T, float> ? CUDA_R_32F : CUDA_R_16BF;
 }
 
-/// The largest power of two up to 256 that divides the address.
+/// The largest power of two up to 16 that divides the address: no algorithm asks for more, and where memory lies within
+/// a step must not decide which one is taken.
 inline std::uint32_t alignment_of(const void* p) {
-  const auto address = reinterpret_cast<std::uintptr_t>(p) | 256;
+  const auto address = reinterpret_cast<std::uintptr_t>(p) | 16;
   return std::uint32_t{1} << std::countr_zero(address);
 }
 
@@ -189,10 +190,14 @@ void multiply(detail::cuda_context& c, const product<T, Out>& p) {
   }
   if (p.bias) set(plan.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(p.bias));
   const float alpha = 1, beta = p.add ? 1.0f : 0.0f;
-  check(cublasLtMatmul(c.blas, plan.operation, &alpha, p.right.data, plan.right, p.left.data, plan.left, &beta,
-                       p.out.data, plan.out, p.out.data, plan.out, &plan.algorithm, c.workspace,
-                       detail::cuda_context::workspace_bytes, c.stream),
-        "multiplying matrices");
+  const cublasStatus_t status = cublasLtMatmul(
+      c.blas, plan.operation, &alpha, p.right.data, plan.right, p.left.data, plan.left, &beta, p.out.data, plan.out,
+      p.out.data, plan.out, &plan.algorithm, c.workspace, detail::cuda_context::workspace_bytes, c.stream);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) {  // what the heuristic offers is not always taken
+    plan.usable = false;
+    return tiled_product(c, p);
+  }
+  check(status, "multiplying matrices");
 }
 
 }  // namespace transfusion::cuda

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
+#include <type_traits>
+
 #include "transfusion/cuda/context.cuh"
 
 namespace transfusion {
@@ -55,9 +58,15 @@ bool cuda_exec<Scalar>::end_repeat(cuda_repeat& r) {
   recorder.trace.push_back(cuda::launch_detail::trace_of(static_cast<const void*>(context_->scratch(0))));
   if (was == mode::capturing) {
     cudaGraph_t captured = nullptr;
-    cuda::check(cudaStreamEndCapture(context_->stream, &captured), "capturing a graph");
+    const cudaError_t status = cudaStreamEndCapture(context_->stream, &captured);
+    if (status != cudaSuccess) {
+      cudaGetLastError();
+      all.restart();
+      cuda::check(status, "capturing a graph");
+    }
+    const std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, void (*)(cudaGraph_t)> owner(
+        captured, [](cudaGraph_t g) { cudaGraphDestroy(g); });
     if (!recorder.overflowed) mine.instantiate(captured);
-    cuda::check(cudaGraphDestroy(captured), "capturing a graph");
     mine.trace = recorder.trace;
   }
   if (recorder.overflowed || mine.trace != recorder.trace) {

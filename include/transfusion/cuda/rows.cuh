@@ -105,8 +105,13 @@ void cuda_exec<Scalar>::scatter_rows_backward(sink dx, sink ds, const_matrix dy,
   const std::int32_t* owner = cuda::find_owners(*context_, rows, rows.size(), dy.rows());
   Scalar *x = dx.into.data, *s = ds.into.data;
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(x, s, dy.data);
-  cuda::map_rows(*context_, dy.rows(), dy.cols(), packed,
-                 cuda::scatter_backward_map<Scalar>{x, s, dx.add, ds.add, dy.data, owner, dy.cols()});
+  const auto write = [&](Scalar* to_x, Scalar* to_s) {
+    cuda::map_rows(*context_, dy.rows(), dy.cols(), packed,
+                   cuda::scatter_backward_map<Scalar>{to_x, to_s, dx.add, ds.add, dy.data, owner, dy.cols()});
+  };
+  if (x != s) return write(x, s);
+  write(x, nullptr);  // one array: the first is written before the second adds
+  write(nullptr, s);
 }
 
 }  // namespace transfusion

@@ -71,8 +71,8 @@ class cuda_exec {
   void synchronize();
 
   /// Runs f, on the host every time, and its device work as a CUDA graph from the second run on. f may upload, compute
-  /// and copy here, not download; what changes from run to run must come through its uploads. A run that launches other
-  /// work than the recorded one is noticed and done, and recorded, anew.
+  /// and copy here, not download. What changes from run to run must come through its uploads: other launches, shapes or
+  /// memory are noticed, and then done and recorded anew, but not another number passed to an operation.
   using repeat_type = cuda_repeat;
   template <class F>
   void repeat(cuda_repeat& r, const F& f) {
