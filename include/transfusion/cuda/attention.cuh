@@ -8,6 +8,7 @@
 #include "transfusion/cuda/kernels/attention_forward.cuh"
 #include "transfusion/cuda/kernels/attention_plain.cuh"
 #include "transfusion/cuda/kernels/attention_split.cuh"
+#include "transfusion/cuda/kernels/lanes.cuh"
 #include "transfusion/cuda/launch.cuh"
 #include "transfusion/exec/cuda.hpp"
 
@@ -18,12 +19,6 @@ namespace cuda {
 /// above 0.
 constexpr bool fits_tensor_cores(const attention_shape& s) {
   return (s.head_width == 32 || s.head_width == 64 || s.head_width == 128) && s.scale > 0;
-}
-
-/// Whether these can be read 16 bytes at a time.
-template <class... T>
-bool lie_in_packs(const T*... p) {
-  return ((reinterpret_cast<std::uintptr_t>(p) % 16 == 0) && ...);
 }
 
 template <int Width, int WarpRows, bool Split>
@@ -68,7 +63,7 @@ void cuda_exec<Scalar>::attention(matrix o, real_matrix lse, const_matrix q, con
   const int intervals = static_cast<int>(keys.cols()), width = static_cast<int>(shape.head_width);
   const int heads = static_cast<int>(shape.heads), kv_heads = static_cast<int>(shape.kv_heads);
   if constexpr (std::is_same_v<Scalar, bf16>)
-    if (cuda::fits_tensor_cores(shape) && cuda::lie_in_packs(o.data, q.data, k.data, v.data)) {
+    if (cuda::fits_tensor_cores(shape) && cuda::packs_fit<8>(o.data, q.data, k.data, v.data)) {
       constexpr double log2_e = 1.44269504088896340736;
       cuda::forward::operands p = {.o = o.data, .lse = lse.data, .q = q.data, .k = k.data, .v = v.data};
       p.keys = keys.data;

@@ -7,6 +7,7 @@
 #include "transfusion/cuda/context.cuh"
 #include "transfusion/cuda/kernels/attention_backward_keys.cuh"
 #include "transfusion/cuda/kernels/attention_backward_plain.cuh"
+#include "transfusion/cuda/kernels/lanes.cuh"
 #include "transfusion/cuda/launch.cuh"
 #include "transfusion/exec/cuda.hpp"
 
@@ -74,10 +75,9 @@ void plainly(Context& c, operands<T> x) {
 template <class Context, class T>
 void attention_backward(Context& c, const backward::operands<T>& x) {
   if (!x.dq && !x.dk && !x.dv) return;
-  for (const T* p : std::initializer_list<const T*>{x.q.data, x.k.data, x.v.data, x.o.data, x.d_o.data, x.dq.into.data,
-                                                    x.dk.into.data, x.dv.into.data})
-    require<config_error>(reinterpret_cast<std::uintptr_t>(p) % 16 == 0, "attention_backward: found an operand ",
-                          reinterpret_cast<std::uintptr_t>(p) % 16, " bytes beside a multiple of 16, expected none");
+  require<config_error>(packs_fit<lanes_of<T>>(x.q.data, x.k.data, x.v.data, x.o.data, x.d_o.data, x.dq.into.data,
+                                               x.dk.into.data, x.dv.into.data),
+                        "attention_backward: found an operand that does not lie at a multiple of 16 bytes");
   if constexpr (std::is_same_v<T, bf16>) {
     if (x.head_width == 32) return backward::on_tensor_cores<32>(c, x);
     if (x.head_width == 64) return backward::on_tensor_cores<64>(c, x);
