@@ -19,7 +19,7 @@ void head_and_cross_entropy(benchmark::State& state) {
   for (auto _ : state)
     exec.cross_entropy({loss.data(), rows}, {log_z.data(), rows}, {dx.data(), rows, width},
                        {dw.data(), vocabulary, width}, {x.data(), rows, width}, {w.data(), vocabulary, width},
-                       {targets.data(), rows}, {weights.data(), rows}, 0.0);
+                       {targets.data(), rows}, {weights.data(), rows}, 0.0, 0.0);
   bench::report(state, 6.0 * static_cast<double>(rows * width * vocabulary), exec.threads());
 }
 

@@ -68,7 +68,7 @@ void rows_of_the_stream(const bench::settings& s, index_t full_rows) {
   const buffer<bench::exec_type, token_t> places(exec, n);
   exec.upload(places.all().data, positions.data(), positions.size() * sizeof(token_t));
   const buffer<bench::exec_type, float> rotation(exec, n * c);
-  exec.rope_table(bench::matrix(rotation, c), places.all(), 1e4);
+  exec.rope_table(bench::matrix(rotation, c), {places.all().data, n, 1}, 1e4);
   report(exec, s, "rope", full_rows, 2 * one + 4.0 * static_cast<double>(n * c),
          [&](index_t i) { exec.rope(y(i), bench::matrix(rotation, c), 1.0); });
 }

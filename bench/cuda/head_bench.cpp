@@ -22,7 +22,7 @@ void all(const bench::settings& s) {
     exec.upload(device.all().data, targets.data(), targets.size() * sizeof(token_t));
     const auto t = bench::measure(exec, s, [&](index_t) {
       exec.cross_entropy(loss.all(), log_z.all(), bench::matrix(dx, d), bench::matrix(dw, d), bench::matrix(x, d),
-                         bench::matrix(w, d), device.all(), weights.all(), 0.0);
+                         bench::matrix(w, d), device.all(), weights.all(), 0.0, 0.0);
     });
     bench::result("head." + std::to_string(width), 6.0 * static_cast<double>(rows * d * vocabulary) / t.median * 1e-12,
                   "TFLOP/s", t);

@@ -8,8 +8,10 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <type_traits>
 #include <vector>
 
+#include "cuda/tolerances.hpp"
 #include "transfusion/core/bf16.hpp"
 #include "transfusion/exec/reference.hpp"
 
@@ -73,12 +75,14 @@ inline result<double> expected(const problem& p, bool absolute_values = false) {
 
 inline double worst_share = 0;
 
-/// Judges one result. With w the true weights, o = sum(w v), a = sum(w |v|) and u = 2^-8, half the spacing of bf16
-/// relative to a value: the rounding of each weight to bf16 moves o by u a at the most, and rounding o by u |o|. Float
-/// sums and exponentials cost some units of 2^-24 each: allowed are 2^-17 a, and 2^-17 (1 + |lse|) for lse.
-inline void judge(const problem& p, const result<float>& found, bool rounded_weights, bool rounded_o) {
+/// Judges one result of the policy in T. With w the true weights, o = sum(w v), a = sum(w |v|) and u = 2^-8, half the
+/// spacing of bf16 relative to a value: the rounding of each weight to bf16 moves o by u a at the most, and rounding o
+/// by u |o|. What is done in float may cost so much of a, and of 1 + |lse| for lse, as the table says.
+template <class T>
+void judge(const problem& p, const result<float>& found, bool rounded_weights) {
   const auto right = expected(p), absolute = expected(p, true);
-  constexpr double u = 1.0 / 256, rest = 1.0 / (1 << 17);
+  constexpr bool rounded = std::is_same_v<T, bf16>;
+  constexpr double u = 1.0 / 256, rest = limit<T>("attention"), lse_rest = limit<T>("attention_lse");
   for (std::size_t i = 0; i < right.lse.size(); ++i) {
     if (std::isinf(right.lse[i])) {
       BOOST_REQUIRE_EQUAL(found.lse[i], -infinity);
@@ -86,11 +90,11 @@ inline void judge(const problem& p, const result<float>& found, bool rounded_wei
         BOOST_REQUIRE_EQUAL(found.o[i * static_cast<std::size_t>(p.shape.head_width) + c], 0.0f);
       continue;
     }
-    BOOST_REQUIRE_SMALL(found.lse[i] - right.lse[i], rest * (1 + std::abs(right.lse[i])));
+    BOOST_REQUIRE_SMALL(found.lse[i] - right.lse[i], lse_rest * (1 + std::abs(right.lse[i])));
   }
   for (std::size_t i = 0; i < right.o.size(); ++i) {
     const double a = absolute.o[i], o = std::abs(right.o[i]), error = std::abs(found.o[i] - right.o[i]);
-    const double most = (rounded_weights ? u * a : 0) + (rounded_o ? u * (o + u * a) : 0) + rest * a;
+    const double most = (rounded_weights ? u * a : 0) + (rounded ? u * (o + u * a) : 0) + rest * a;
     BOOST_REQUIRE_MESSAGE(error <= most, "element " << i << ": found " << found.o[i] << ", expected " << right.o[i]);
     if (most > 0) worst_share = std::max(worst_share, error / most);
   }

@@ -90,8 +90,7 @@ result<float> run_wide(const problem& p) {
 
 template <class T>
 void judge(const problem& p) {
-  const bool bf = std::is_same_v<T, bf16>, fused = bf && cuda::fits_tensor_cores(p.shape);
-  judge(p, run<T>(p), fused, bf);
+  judge<T>(p, run<T>(p), std::is_same_v<T, bf16> && cuda::fits_tensor_cores(p.shape));
 }
 
 template <class T>
@@ -180,7 +179,7 @@ BOOST_AUTO_TEST_CASE(wide_blocks_give_the_bits_of_narrow_ones) {
       const auto narrow = run<bf16>(p), wide = run_wide<Width>(p);
       BOOST_TEST(std::memcmp(narrow.o.data(), wide.o.data(), wide.o.size() * sizeof(float)) == 0);
       BOOST_TEST(std::memcmp(narrow.lse.data(), wide.lse.data(), wide.lse.size() * sizeof(float)) == 0);
-      judge(p, wide, true, true);
+      judge<bf16>(p, wide, true);
     }
   };
   same(std::integral_constant<int, 32>());
@@ -288,8 +287,7 @@ BOOST_AUTO_TEST_CASE(later_keys_change_no_bit_of_earlier_rows) {
     BOOST_TEST(std::memcmp(before.o.data() + n * width, after.o.data() + n * width, width * sizeof(float)) != 0);
 }
 
-// Scores of some hundreds, rising along the keys: the running largest keeps every exponential finite. A score of 1000
-// carries some 1e-4 of float rounding, and so does its exponential.
+// Scores of some hundreds, rising along the keys: the running largest keeps every exponential finite.
 BOOST_AUTO_TEST_CASE(large_scores_stay_finite) {
   problem p(70, 200, heads(1, 1, 64), 8);
   for (index_t j = 0; j < p.keys; ++j)
@@ -300,7 +298,8 @@ BOOST_AUTO_TEST_CASE(large_scores_stay_finite) {
   set_mask(p, mask::bidirectional, 8);
   const auto found = run<bf16>(p);
   const auto right = expected(p);
-  for (std::size_t i = 0; i < right.o.size(); ++i) BOOST_REQUIRE_SMALL(found.o[i] - right.o[i], 0.02);
+  for (std::size_t i = 0; i < right.o.size(); ++i)
+    BOOST_REQUIRE_SMALL(found.o[i] - right.o[i], limit<bf16>("attention_large_scores"));
 }
 
 BOOST_AUTO_TEST_CASE(a_scale_below_zero_is_served) {

@@ -2,9 +2,9 @@
 #define BOOST_TEST_MODULE cuda_head
 #include <boost/test/unit_test.hpp>
 #include <cmath>
-#include <tuple>
 
 #include "cuda/device_array.hpp"
+#include "cuda/tolerances.hpp"
 #include "transfusion/cuda/cross_entropy.cuh"
 #include "transfusion/cuda/embedding.cuh"
 #include "transfusion/cuda/memory.cuh"
@@ -14,17 +14,6 @@ using namespace cuda_tests;
 using testing::same_bits;
 
 namespace {
-
-using scalars = std::tuple<float, bf16>;
-
-/// Logits, losses and their sums are in float.
-constexpr double float_limit = 1e-5;
-
-/// Gradients in bf16: each logit's is rounded (2^-8 of itself at the most) before the sums, and dx once more.
-template <class T>
-constexpr double gradient_limit = float_limit;
-template <>
-constexpr double gradient_limit<bf16> = 2 * 0x1p-8;
 
 std::vector<token_t> random_ids(draws& d, index_t n, index_t limit, index_t ignored_in) {
   std::vector<token_t> ids;
@@ -42,8 +31,8 @@ struct head_shape {
 };
 
 template <class Scalar>
-void compare_cross_entropy(cuda_exec<Scalar>& exec, head_shape s, int wanted, double z_weight, unsigned seed,
-                           errors& worst) {
+void compare_cross_entropy(cuda_exec<Scalar>& exec, head_shape s, int wanted, double z_weight, double smoothing,
+                           unsigned seed, errors& worst) {
   using exec_t = cuda_exec<Scalar>;
   draws d(seed);
   const auto normal = [&] { return d.normal(); };
@@ -56,13 +45,13 @@ void compare_cross_entropy(cuda_exec<Scalar>& exec, head_shape s, int wanted, do
   const auto call = [&] {
     exec.cross_entropy(loss.device().flat(), log_z.device().flat(), wanted & 1 ? dx.device() : view<Scalar, 2>{},
                        wanted & 2 ? dw.device() : view<float, 2>{}, x.device(), w.device(), targets.device(),
-                       weights.device().flat(), z_weight);
+                       weights.device().flat(), z_weight, smoothing);
   };
   call();
   reference_exec<double> reference;
   reference.cross_entropy(loss.host().flat(), log_z.host().flat(), wanted & 1 ? dx.host() : view<double, 2>{},
                           wanted & 2 ? dw.host() : view<double, 2>{}, x.host(), w.host(), targets.host(),
-                          weights.host().flat(), z_weight);
+                          weights.host().flat(), z_weight, smoothing);
   // A loss is a difference of a sum of up to `width` products and a log: the size of either, at least 1.
   const auto loss_size = [&](index_t) { return 1.0; };
   worst.loss = std::max({worst.loss, loss.error(loss_size), log_z.error(loss_size)});
@@ -88,9 +77,9 @@ void compare_cross_entropy(cuda_exec<Scalar>& exec, head_shape s, int wanted, do
 template <class Scalar>
 void check_errors(const errors& worst) {
   BOOST_TEST_MESSAGE("loss: error " << worst.loss << ", dx: error " << worst.dx << ", dw: error " << worst.dw);
-  BOOST_TEST(worst.loss <= float_limit);
-  BOOST_TEST(worst.dx <= gradient_limit<Scalar>);
-  BOOST_TEST(worst.dw <= gradient_limit<Scalar>);
+  BOOST_TEST(worst.loss <= limit<Scalar>("cross_entropy"));
+  BOOST_TEST(worst.dx <= limit<Scalar>("cross_entropy_dx"));
+  BOOST_TEST(worst.dw <= limit<Scalar>("cross_entropy_dw"));
 }
 
 }  // namespace
@@ -102,7 +91,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(cross_entropy_matches_the_reference, Scalar, scala
   for (head_shape s : {head_shape{1, 1, 1, 0}, head_shape{2, 7, 7, 2}, head_shape{17, 33, 64, 5},
                        head_shape{40, 64, 521, 3}, head_shape{3, 16, 2500, 2}, head_shape{5, 8, 3, 1}})
     for (int wanted = 0; wanted < 4; ++wanted)
-      for (double z_weight : {0.0, 0.01}) compare_cross_entropy(exec, s, wanted, z_weight, ++seed, worst);
+      for (double z_weight : {0.0, 0.01})
+        for (double smoothing : {0.0, 0.1}) compare_cross_entropy(exec, s, wanted, z_weight, smoothing, ++seed, worst);
   check_errors<Scalar>(worst);
 }
 
@@ -122,7 +112,7 @@ BOOST_AUTO_TEST_CASE(cross_entropy_in_several_chunks_matches_the_reference) {
   const head_shape s{131, 2, 140001, 2};
   BOOST_REQUIRE(transfusion::cuda::logit_rows(s.rows, s.vocabulary) < s.rows);
   errors worst;
-  compare_cross_entropy(exec, s, 3, 0.001, 77, worst);
+  compare_cross_entropy(exec, s, 3, 0.001, 0.1, 77, worst);
   check_errors<bf16>(worst);
 }
 
@@ -136,7 +126,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(large_logits_stay_finite, Scalar, scalars) {
   w.set([&] { return next += 256; });  // -256, 0, 256
   x.set([] { return 16.0; }), weights.set([] { return 1.0; }), dx.poison(), loss.poison(), log_z.poison();
   exec.cross_entropy(loss.device().flat(), log_z.device().flat(), dx.device(), {}, x.device(), w.device(),
-                     targets.device(), weights.device().flat(), 0);
+                     targets.device(), weights.device().flat(), 0, 0);
   BOOST_TEST(loss.found() == (std::vector<float>{8192, 0}));
   BOOST_TEST(log_z.found() == (std::vector<float>{4096, 4096}));
   BOOST_TEST(static_cast<float>(dx.found()[0]) == 512);
@@ -185,5 +175,5 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(embedding_backward_matches_the_reference_and_repea
         BOOST_TEST(same_bits(first, dtable.found()));
       }
   BOOST_TEST_MESSAGE("embedding_backward: error " << worst);
-  BOOST_TEST(worst <= float_limit);
+  BOOST_TEST(worst <= limit<Scalar>("embedding_backward"));
 }

@@ -2,9 +2,9 @@
 #define BOOST_TEST_MODULE cuda_linear
 #include <boost/test/unit_test.hpp>
 #include <cmath>
-#include <tuple>
 
 #include "cuda/device_array.hpp"
+#include "cuda/tolerances.hpp"
 #include "transfusion/cuda/linear.cuh"
 #include "transfusion/cuda/memory.cuh"
 #include "transfusion/testing/compare.hpp"
@@ -13,18 +13,6 @@ using namespace cuda_tests;
 using testing::same_bits;
 
 namespace {
-
-using scalars = std::tuple<float, bf16>;
-
-/// Sums of products are in float: over up to 600 terms of size 1 the error grows like 2^-24 sqrt(terms), a few 1e-6 of
-/// a result's own size, sqrt(terms), at the very most.
-constexpr double sum_limit = 1e-5;
-
-/// A result in bf16 (8 significant bits) is rounded once, by 2^-8 of itself at the most.
-template <class T>
-constexpr double limit = sum_limit;
-template <>
-constexpr double limit<bf16> = 0x1p-8 + sum_limit;
 
 /// A quarter of the size of a sum of `terms` products of normal numbers: below it, a value is small by cancellation.
 auto size_of_sum(index_t terms) {
@@ -72,8 +60,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(linear_and_logits_match_the_reference, Scalar, sca
       BOOST_TEST(same_bits(first_logits, z.found()));
     }
   BOOST_TEST_MESSAGE("linear: error " << worst << ", logits: error " << worst_logits);
-  BOOST_TEST(worst <= limit<Scalar>);
-  BOOST_TEST(worst_logits <= sum_limit);
+  BOOST_TEST(worst <= limit<Scalar>("linear"));
+  BOOST_TEST(worst_logits <= limit<Scalar>("logits"));
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(linear_backward_matches_the_reference, Scalar, scalars) {
@@ -114,9 +102,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(linear_backward_matches_the_reference, Scalar, sca
       BOOST_TEST(same_bits(first_db, db.found()));
     }
   BOOST_TEST_MESSAGE("dx: error " << worst_dx << ", dw: error " << worst_dw << ", db: error " << worst_db);
-  BOOST_TEST(worst_dx <= limit<Scalar>);
-  BOOST_TEST(worst_dw <= sum_limit);
-  BOOST_TEST(worst_db <= sum_limit);
+  BOOST_TEST(worst_dx <= limit<Scalar>("linear_backward_dx"));
+  BOOST_TEST(worst_dw <= limit<Scalar>("linear_backward_dw"));
+  BOOST_TEST(worst_db <= limit<Scalar>("linear_backward_db"));
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(no_rows_change_nothing, Scalar, scalars) {
@@ -147,7 +135,7 @@ BOOST_AUTO_TEST_CASE(column_sums_of_many_rows_match_the_reference) {
     exec.linear_backward({}, {}, db.device().flat(), dy.device(), {}, {});
     for (index_t n = 0; n < rows; ++n)
       for (index_t o = 0; o < 3; ++o) db.host()(0, o) += dy.host()(n, o);
-    BOOST_TEST(db.error(size_of_sum(rows)) <= sum_limit);
+    BOOST_TEST(db.error(size_of_sum(rows)) <= limit<bf16>("linear_backward_db"));
   }
 }
 
@@ -187,7 +175,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_plain_product_is_right, Scalar, scalars) {
                 (left_t ? left.host()(k, r) : left.host()(r, k)) * (right_t ? right.host()(o, k) : right.host()(k, o));
           out.host()(r, o) = sum;
         }
-      BOOST_TEST(out.error(size_of_sum(s.in)) <= sum_limit);
+      BOOST_TEST(out.error(size_of_sum(s.in)) <= limit<Scalar>("logits"));
     }
 }
 
@@ -211,7 +199,7 @@ BOOST_AUTO_TEST_CASE(products_that_cublaslt_refuses_are_computed) {
   BOOST_REQUIRE(context.plans.size() == 1);
   BOOST_TEST(!context.plans.begin()->second.usable);
   reference.linear(y.host(), x.host(), w.host(), {});
-  BOOST_TEST(y.error(size_of_sum(35)) <= limit<bf16>);
+  BOOST_TEST(y.error(size_of_sum(35)) <= limit<bf16>("linear"));
 }
 
 BOOST_AUTO_TEST_CASE(plans_are_kept_but_not_without_end) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "transfusion/cuda/memory.cuh"
+#include "transfusion/cuda/repeat.cuh"
 #include "transfusion/testing/compare.hpp"
 
 #if __has_include("emulator/global_memory.hpp")
@@ -112,6 +113,77 @@ BOOST_AUTO_TEST_CASE(memory_kept_for_later_is_given_up_when_it_is_needed) {
   BOOST_TEST(exec.allocate(exec.info().free_bytes - 8 * part) != nullptr);
   for (std::size_t parts : {1, 2, 3, 4}) exec.deallocate(exec.allocate(parts * part), parts * part);
   BOOST_TEST(exec.allocate(5 * part) != nullptr);
+}
+
+// While work is captured nothing can be waited for, so nothing can be given back: the work is done plainly then.
+BOOST_AUTO_TEST_CASE(memory_that_runs_out_while_work_is_captured_is_found_without_a_graph) {
+  cuda_exec<float> exec;
+  constexpr std::size_t part = std::size_t{32} << 20, rest = 8 * part;
+  view<float, 1> out(static_cast<float*>(exec.allocate(sizeof(float))), 1);
+  BOOST_TEST(exec.allocate(exec.info().free_bytes - rest) != nullptr);
+  exec.deallocate(exec.allocate(5 * part), 5 * part);  // kept, and in the way of 4 parts
+  cuda_repeat slot;
+  for (int run = 0; run < 6; ++run) {
+    const std::size_t bytes = run == 1 ? 4 * part : 1000;
+    exec.fill(out, -1);
+    exec.repeat(slot, [&] {
+      auto* p = static_cast<float*>(exec.allocate(bytes));
+      exec.upload(p, &run, sizeof run);
+      exec.copy(out, view<const float, 1>(p, 1));
+      exec.deallocate(p, bytes);
+    });
+    int found = -1;
+    exec.download(&found, out.data, sizeof found);
+    BOOST_TEST(found == run);
+  }
+  for (int run = 0; run < 3; ++run) {  // and where there is none at all, the policy and its graphs stay usable
+    const std::size_t bytes = run == 1 ? 2 * rest : 1000;
+    const std::string text = refusal([&] {
+      exec.repeat(slot, [&] {
+        auto* p = static_cast<float*>(exec.allocate(bytes));
+        exec.upload(p, &run, sizeof run);
+        exec.copy(out, view<const float, 1>(p, 1));
+        exec.deallocate(p, bytes);
+      });
+    });
+    BOOST_TEST(mentions(text, "bytes wanted") == (run == 1), text);
+    int found = -1;
+    exec.download(&found, out.data, sizeof found);
+    BOOST_TEST(found == (run == 1 ? 0 : run));
+  }
+}
+
+#if __has_include("emulator/graph.hpp")
+BOOST_AUTO_TEST_CASE(without_memory_for_a_graph_the_work_is_done_all_the_same) {
+  cuda_exec<float> exec;
+  view<float, 1> out(static_cast<float*>(exec.allocate(2 * sizeof(float))), 2);
+  cuda_repeat slot;
+  for (int run = 0; run < 8; ++run) {
+    const float value = static_cast<float>(run);
+    emulator::graphs_left = run < 4 ? 0 : -1;
+    const long before = emulator::graph_launches;
+    exec.repeat(slot, [&] {
+      exec.upload(out.data, &value, sizeof value);
+      exec.copy(out.slice(1, 2), out.slice(0, 1));
+    });
+    BOOST_TEST(emulator::graph_launches == before + (run < 4 ? 0 : 1));
+    BOOST_TEST(testing::on_host(exec, out)[1] == value);
+  }
+}
+#endif
+
+BOOST_AUTO_TEST_CASE(work_on_the_legacy_stream_is_repeated_without_graphs) {
+  cuda_exec<float> exec({.stream = cudaStreamLegacy});
+  view<float, 1> out(static_cast<float*>(exec.allocate(2 * sizeof(float))), 2);
+  cuda_repeat slot;
+  for (int run = 0; run < 5; ++run) {
+    const float value = static_cast<float>(run);
+    exec.repeat(slot, [&] {
+      exec.upload(out.data, &value, sizeof value);
+      exec.copy(out.slice(1, 2), out.slice(0, 1));
+    });
+    BOOST_TEST(testing::on_host(exec, out)[1] == value);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(uploads_of_every_size_arrive_and_the_source_is_free_at_once) {

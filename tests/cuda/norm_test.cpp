@@ -2,21 +2,13 @@
 #define BOOST_TEST_MODULE cuda_norm
 #include <boost/test/unit_test.hpp>
 #include <cmath>
-#include <tuple>
 
-#include "cuda/rounding.hpp"
-#include "transfusion/cuda/memory.cuh"
+#include "cuda/shapes.hpp"
 #include "transfusion/cuda/norm.cuh"
 
 using namespace cuda_tests;
 
 namespace {
-
-using scalars = std::tuple<float, bf16>;
-
-// Results are rounded once to their type; the sums over a row, of up to 8300 terms of which each lane adds 33 at most
-// one after another, and the products are in float.
-constexpr double slack = 1e-6;
 
 struct shape {
   index_t rows, cols, offset;
@@ -27,22 +19,11 @@ constexpr shape shapes[] = {{0, 8, 0},    {1, 1, 0},    {9, 7, 0},     {33, 64, 
                             {70, 256, 0}, {5, 512, 0},  {37, 1000, 0}, {3, 1025, 0},  {35, 1536, 0}, {3, 2048, 0},
                             {2, 3000, 1}, {2, 4096, 0}, {3, 4104, 0},  {18, 8192, 0}, {1, 8300, 0}};
 
-template <class Scalar, class F>
-void for_shapes(F f) {
-  cuda_exec<Scalar> exec;
-  reference_exec<double> reference;
-  unsigned seed = 0;
-  for (const shape& s : shapes) {
-    draws d(++seed);
-    f(exec, reference, s, d);
-  }
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(rms_norm_matches_the_reference, Scalar, scalars) {
   worst_share worst("rms_norm");
-  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
     using exec_t = cuda_exec<Scalar>;
     const auto normal = [&] { return d.normal(); };
     device_array<exec_t, Scalar> x(exec, s.rows, s.cols, s.offset), y(exec, s.rows, s.cols);
@@ -51,8 +32,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(rms_norm_matches_the_reference, Scalar, scalars) {
     BOOST_TEST(repeats([&] { exec.rms_norm(y.device(), inverse.device().flat(), x.device(), w.device().flat(), 1e-5); },
                        y, inverse));
     reference.rms_norm(y.host(), inverse.host().flat(), x.host(), w.host().flat(), 1e-5);
-    worst.see(share_of_limit(y, slack));
-    worst.see(share_of_limit(inverse, slack));
+    worst.see(share_of_limit(y, limit<Scalar>("rms_norm")));
+    worst.see(share_of_limit(inverse, limit<Scalar>("rms_norm_inverse")));
   });
   BOOST_TEST_MESSAGE(worst.text());
   BOOST_TEST(worst.value() <= 1);
@@ -61,7 +42,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(rms_norm_matches_the_reference, Scalar, scalars) {
 // The sum is rounded to its type, and it is the rounded sum that is normalised: the backward reads it.
 BOOST_AUTO_TEST_CASE_TEMPLATE(add_rms_norm_matches_the_reference, Scalar, scalars) {
   worst_share worst("add_rms_norm");
-  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
     using exec_t = cuda_exec<Scalar>;
     const auto normal = [&] { return d.normal(); };
     device_array<exec_t, Scalar> a(exec, s.rows, s.cols, s.offset), b(exec, s.rows, s.cols);
@@ -75,13 +56,13 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(add_rms_norm_matches_the_reference, Scalar, scalar
         },
         sum, y, inverse));
     reference.add(sum.host(), a.host(), b.host());
-    worst.see(share_of_limit(sum, 1e-7));
+    worst.see(share_of_limit(sum, limit<Scalar>("add_rms_norm_sum")));
     const std::vector<Scalar> rounded = sum.found();
     for (index_t i = 0; i < sum.host().size(); ++i)
       sum.host().data[i] = static_cast<double>(rounded[static_cast<std::size_t>(i)]);
     reference.rms_norm(y.host(), inverse.host().flat(), sum.host(), w.host().flat(), 1e-5);
-    worst.see(share_of_limit(y, slack));
-    worst.see(share_of_limit(inverse, slack));
+    worst.see(share_of_limit(y, limit<Scalar>("rms_norm")));
+    worst.see(share_of_limit(inverse, limit<Scalar>("rms_norm_inverse")));
   });
   BOOST_TEST_MESSAGE(worst.text());
   BOOST_TEST(worst.value() <= 1);
@@ -89,7 +70,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(add_rms_norm_matches_the_reference, Scalar, scalar
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(rms_norm_backward_matches_the_reference, Scalar, scalars) {
   worst_share worst("rms_norm_backward");
-  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
     using exec_t = cuda_exec<Scalar>;
     const auto normal = [&] { return d.normal(); };
     device_array<exec_t, Scalar> dy(exec, s.rows, s.cols), x(exec, s.rows, s.cols, s.offset);
@@ -112,8 +93,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(rms_norm_backward_matches_the_reference, Scalar, s
       reference.rms_norm_backward(dx_wanted ? dx.host_sink(add) : gradient_sink<double>{},
                                   dw_wanted ? dw.host().flat() : view<double, 1>{}, dy.host(), x.host(),
                                   w.host().flat(), inverse.host().flat());
-      worst.see(share_of_limit(dx, slack));
-      worst.see(share_of_limit(dw, slack));
+      worst.see(share_of_limit(dx, limit<Scalar>("rms_norm_backward")));
+      worst.see(share_of_limit(dw, limit<Scalar>("rms_norm_backward_dw")));
     }
   });
   BOOST_TEST_MESSAGE(worst.text());
@@ -132,5 +113,5 @@ BOOST_AUTO_TEST_CASE(rms_norm_backward_adds_up_many_rows) {
   dy.set(normal), x.set(normal), w.set(normal), inverse.set([] { return 1.0; }), dw.set(normal);
   exec.rms_norm_backward({}, dw.device().flat(), dy.device(), x.device(), w.device().flat(), inverse.device().flat());
   reference.rms_norm_backward({}, dw.host().flat(), dy.host(), x.host(), w.host().flat(), inverse.host().flat());
-  BOOST_TEST(share_of_limit(dw, slack) <= 1);
+  BOOST_TEST(share_of_limit(dw, limit<bf16>("rms_norm_backward_dw")) <= 1);
 }

@@ -3,17 +3,13 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <numeric>
-#include <tuple>
 
-#include "cuda/rounding.hpp"
-#include "transfusion/cuda/memory.cuh"
+#include "cuda/shapes.hpp"
 #include "transfusion/cuda/rows.cuh"
 
 using namespace cuda_tests;
 
 namespace {
-
-using scalars = std::tuple<float, bf16>;
 
 struct shape {
   index_t rows, cols, some, offset;  ///< some: how many rows are named
@@ -35,21 +31,10 @@ std::vector<token_t> repeating(draws& d, index_t n, index_t limit) {
   return rows;
 }
 
-template <class Scalar, class F>
-void for_shapes(F f) {
-  cuda_exec<Scalar> exec;
-  reference_exec<double> reference;
-  unsigned seed = 0;
-  for (const shape& s : shapes) {
-    draws d(++seed);
-    f(exec, reference, s, d);
-  }
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(rows_are_copied_exactly, Scalar, scalars) {
-  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
     using array = device_array<cuda_exec<Scalar>, Scalar>;
     const auto normal = [&] { return d.normal(); };
     array x(exec, s.rows, s.cols, s.offset), named(exec, s.some, s.cols);
@@ -72,7 +57,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(rows_are_copied_exactly, Scalar, scalars) {
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(scatter_rows_backward_matches_the_reference, Scalar, scalars) {
-  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
     using array = device_array<cuda_exec<Scalar>, Scalar>;
     const auto normal = [&] { return d.normal(); };
     const device_tokens<cuda_exec<Scalar>> rows(exec, different(d, s.some, s.rows));
@@ -87,17 +72,15 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(scatter_rows_backward_matches_the_reference, Scala
       BOOST_TEST(repeats([&] { exec.scatter_rows_backward(device_x, device_s, dy.device(), rows.device()); }, dx, ds));
       reference.scatter_rows_backward(x_wanted ? dx.host_sink(add_x) : gradient_sink<double>{},
                                       s_wanted ? ds.host_sink(add_s) : gradient_sink<double>{}, dy.host(), rows.host());
-      // At most one sum of two: exact but for the rounding.
-      BOOST_TEST(share_of_limit(dx, 1e-15) <= 1);
-      BOOST_TEST(share_of_limit(ds, 1e-15) <= 1);
+      BOOST_TEST(share_of_limit(dx, limit<Scalar>("scatter_rows_backward")) <= 1);
+      BOOST_TEST(share_of_limit(ds, limit<Scalar>("scatter_rows_backward")) <= 1);
     }
   });
 }
 
-// Sums of up to 130 terms of size 1 in float, then one rounding.
 BOOST_AUTO_TEST_CASE_TEMPLATE(gather_rows_backward_matches_the_reference, Scalar, scalars) {
   worst_share worst("gather_rows_backward");
-  for_shapes<Scalar>([&](auto& exec, auto& reference, shape s, draws& d) {
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
     using array = device_array<cuda_exec<Scalar>, Scalar>;
     const auto normal = [&] { return d.normal(); };
     for (int kind = 0; kind < 8; ++kind) {
@@ -111,7 +94,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(gather_rows_backward_matches_the_reference, Scalar
       add ? dx.set(normal) : dx.poison();
       BOOST_TEST(repeats([&] { exec.gather_rows_backward(dx.device_sink(add), dy.device(), rows.device()); }, dx));
       reference.gather_rows_backward(dx.host_sink(add), dy.host(), rows.host());
-      worst.see(share_of_limit(dx, 4e-6));
+      worst.see(share_of_limit(dx, limit<Scalar>("gather_rows_backward")));
     }
   });
   BOOST_TEST_MESSAGE(worst.text());

@@ -15,26 +15,9 @@ using policies = std::tuple<cuda_exec<float>, cuda_exec<bf16>>;
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(draws_follow_the_probabilities, Exec, policies) {
-  Exec exec;
-  check_probabilities(exec, 96);
-}
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(rows_of_all_kinds, Exec, policies) {
-  Exec exec;
-  check_kinds_of_rows(exec);
-}
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(small_shapes, Exec, policies) {
-  Exec exec;
-  check_small_shapes(exec);
-}
-
 // Less than a warp, than a block and than a stretch of the scan; several stretches; no multiple of anything.
-BOOST_AUTO_TEST_CASE_TEMPLATE(random_rows_match_the_definition, Exec, policies) {
-  Exec exec;
-  unsigned seed = 100;
-  for (index_t vocabulary : {2, 31, 300, 2049, 6001}) check_random_rows(exec, 20, vocabulary, ++seed);
+BOOST_AUTO_TEST_CASE_TEMPLATE(tokens_are_drawn_as_defined, Exec, policies) {
+  check_definition<Exec>({.draws = 96, .rows = 20, .vocabularies = {2, 31, 300, 2049, 6001}, .seed = 100});
 }
 
 BOOST_AUTO_TEST_CASE(rows_are_sorted_in_chunks_of_a_fixed_size) {

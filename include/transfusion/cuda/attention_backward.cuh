@@ -37,25 +37,38 @@ void prepare(Context& c, operands<T>& x, index_t query_tiles) {
   launch(c, kernel, warp_grid(floats), dim3(threads), 0, x);
 }
 
+/// The grid in which each block has `own_rows` rows of one of the heads.
+inline dim3 block_grid(index_t rows, index_t own_rows, index_t heads) {
+  return dim3(static_cast<unsigned>(ceil_div(rows, own_rows) * heads));
+}
+
+template <int Width, int Warps, class Context>
+void keys_on_tensor_cores(Context& c, const operands<bf16>& x, int query_tiles) {
+  using sizes = tiling<Width, Warps>;
+  const auto kernel = !x.dk   ? keys_kernel<Width, Warps, false, true>
+                      : !x.dv ? keys_kernel<Width, Warps, true, false>
+                              : keys_kernel<Width, Warps, true, true>;
+  launch(c, kernel, block_grid(x.k.rows(), sizes::own_rows, x.heads / x.group), dim3(sizes::threads),
+         key_block_memory<Width, Warps>::bytes, x, query_tiles);
+}
+
+/// Heads of 128 columns want 129 KiB of shared memory for dk and dv. Some devices (8.6, 8.9, 12.0) have 99 for a block:
+/// with half as many keys in a block it is 97.
 template <int Width, class Context>
 void on_tensor_cores(Context& c, operands<bf16> x) {
   using sizes = tiling<Width>;
-  const auto blocks = [](index_t rows, index_t heads) {
-    return dim3(static_cast<unsigned>(ceil_div(rows, sizes::own_rows) * heads));
-  };
   const index_t tiles = ceil_div(x.q.rows(), sizes::tile_rows);
   prepare(c, x, tiles);
   if (x.dk || x.dv) {
     launch(c, query_groups_kernel<bf16, sizes::tile_rows>, warp_grid(tiles), dim3(threads), 0, x,
            static_cast<int>(tiles));
-    const auto kernel = !x.dk   ? keys_kernel<Width, false, true>
-                        : !x.dv ? keys_kernel<Width, true, false>
-                                : keys_kernel<Width, true, true>;
-    launch(c, kernel, blocks(x.k.rows(), x.heads / x.group), dim3(sizes::threads), key_block_memory<Width>::bytes, x,
-           static_cast<int>(tiles));
+    if (key_block_memory<Width>::bytes <= static_cast<std::size_t>(c.shared_bytes))
+      keys_on_tensor_cores<Width, sizes::warps>(c, x, static_cast<int>(tiles));
+    else
+      keys_on_tensor_cores<Width, 4>(c, x, static_cast<int>(tiles));
   }
   if (x.dq)
-    launch(c, queries_kernel<Width>, blocks(x.q.rows(), x.heads), dim3(sizes::threads),
+    launch(c, queries_kernel<Width>, block_grid(x.q.rows(), sizes::own_rows, x.heads), dim3(sizes::threads),
            query_block_memory<Width>::bytes, x);
 }
 

@@ -64,6 +64,8 @@ class device_pool {
     void* data = nullptr;
     cudaError_t status = cudaMalloc(&data, bytes);
     if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // the refusal is dealt with: later checks must not see it
+      if (is_captured(stream)) throw full_while_capturing();
       release_unused(stream);
       status = cudaMalloc(&data, bytes);
     }
@@ -73,8 +75,12 @@ class device_pool {
     peak_ = std::max(peak_, held_);
     return blocks_.emplace_back(block{data, bytes, false});
   }
+  static bool is_captured(cudaStream_t stream) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    cuda::check(cudaStreamIsCapturing(stream, &status), "asking a stream whether it is captured");
+    return status != cudaStreamCaptureStatusNone;
+  }
   void release_unused(cudaStream_t stream) {
-    cudaGetLastError();  // the refusal is dealt with: later checks must not see it
     cuda::check(cudaStreamSynchronize(stream), "waiting before memory is given back");
     const auto unused = [&](const block& b) {
       if (b.used) return false;
@@ -181,6 +187,8 @@ struct matmul_plan {
 /// All that one cuda_exec holds on its device. Every member function leaves `device` the thread's current one.
 struct cuda_context {
   int device = 0, multiprocessors = 0, major = 0, minor = 0;
+  int shared_bytes = 0;    ///< the most shared memory that a block can ask for
+  double matmul_rate = 0;  ///< operations a second, once measured
   cudaStream_t stream = nullptr;
   cublasLtHandle_t blas = nullptr;
   void* workspace = nullptr;  ///< cuBLASLt's; one stream, so one is enough and results repeat
@@ -269,6 +277,8 @@ inline void cuda_context::open(const cuda_options& options, const void* kernel) 
   cuda::check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "asking the device");
   cuda::check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "asking the device");
   cuda::check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "asking the device");
+  cuda::check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+              "asking the device");
   require_code(*this, kernel);
   if (options.stream) {
     stream = static_cast<cudaStream_t>(options.stream);

@@ -27,8 +27,10 @@ TRANSFUSION_HD constexpr index_t logit_rows(index_t rows, index_t vocabulary) {
 
 template <class Scalar>
 void cuda_exec<Scalar>::cross_entropy(real_vector loss, real_vector log_z, matrix dx, real_matrix dw, const_matrix x,
-                                      const_matrix w, tokens targets, const_real_vector weights, double z_weight) {
+                                      const_matrix w, tokens targets, const_real_vector weights, double z_weight,
+                                      double smoothing) {
   const index_t width = x.cols(), vocabulary = w.rows();
+  const double even = smoothing / static_cast<double>(vocabulary);
   if (x.rows() == 0) return;
   const index_t pitch = cuda::logit_pitch(vocabulary), chunk = cuda::logit_rows(x.rows(), vocabulary);
   auto* logits = static_cast<float*>(context_->scratch(static_cast<std::size_t>(chunk * pitch) * sizeof(float)));
@@ -44,7 +46,8 @@ void cuda_exec<Scalar>::cross_entropy(real_vector loss, real_vector log_z, matri
     cuda::launch(*context_, cuda::cross_entropy_kernel<Scalar, cuda::cross_entropy_threads>,
                  dim3(static_cast<unsigned>(rows)), dim3(cuda::cross_entropy_threads), 0, loss.data + first,
                  log_z.data + first, logits, pitch, vocabulary, targets.data + first,
-                 dx ? weights.data + first : nullptr, static_cast<float>(z_weight));
+                 dx ? weights.data + first : nullptr, static_cast<float>(z_weight), static_cast<float>(smoothing),
+                 static_cast<float>(even), static_cast<float>(1 - even * static_cast<double>(vocabulary - 1)));
     if (!dx) continue;
     cuda::multiply(*context_,
                    cuda::product<Scalar, Scalar>{

@@ -21,7 +21,8 @@ struct alignas(sizeof(T) * N) pack {
 };
 
 /// The sum over the warp, the same bits in every lane; all 32 lanes call.
-__device__ __forceinline__ float warp_sum(float x) {
+template <class Real>
+__device__ __forceinline__ Real warp_sum(Real x) {
   for (int step = warp_threads / 2; step > 0; step /= 2) x += __shfl_xor_sync(full_warp, x, step);
   return x;
 }
@@ -33,18 +34,18 @@ __device__ __forceinline__ float warp_max(float x) {
 }
 
 /// The sum over a block of (Threads, 1, 1) threads, the same bits in every thread; all threads call.
-template <int Threads>
-__device__ __forceinline__ float block_sum(float x) {
+template <int Threads, class Real>
+__device__ __forceinline__ Real block_sum(Real x) {
   static_assert(Threads % warp_threads == 0 && Threads <= warp_threads * warp_threads);
   constexpr int Warps = Threads / warp_threads;
   x = warp_sum(x);
   if constexpr (Warps > 1) {
-    __shared__ float partial[Warps];
+    __shared__ Real partial[Warps];
     const int lane = static_cast<int>(threadIdx.x) % warp_threads;
     __syncthreads();  // an earlier call's readers have left
     if (lane == 0) partial[threadIdx.x / warp_threads] = x;
     __syncthreads();
-    x = warp_sum(lane < Warps ? partial[lane] : 0.f);
+    x = warp_sum(lane < Warps ? partial[lane] : Real{0});
   }
   return x;
 }

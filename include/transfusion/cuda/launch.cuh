@@ -3,8 +3,10 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <type_traits>
 #include <utility>
@@ -12,6 +14,18 @@
 #include "transfusion/core/error.hpp"
 #include "transfusion/core/host_device.hpp"
 #include "transfusion/core/types.hpp"
+
+namespace transfusion::detail {
+
+/// Mixes numbers into one (Steele et al. 2014, the finaliser of SplitMix64).
+inline std::uint64_t mixed(std::uint64_t so_far, std::uint64_t next) {
+  std::uint64_t z = so_far + 0x9E3779B97F4A7C15u + next;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+}  // namespace transfusion::detail
 
 namespace transfusion::cuda {
 
@@ -45,7 +59,11 @@ std::uint64_t trace_of(const T& argument) {
   std::uint64_t number = sizeof(T);
   if constexpr (std::has_unique_object_representations_v<T>) {
     const auto* bytes = reinterpret_cast<const unsigned char*>(&argument);
-    for (std::size_t i = 0; i < sizeof(T); ++i) number = (number ^ bytes[i]) * 0x100000001B3u;  // FNV-1a
+    for (std::size_t i = 0; i < sizeof(T); i += sizeof number) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, bytes + i, std::min(sizeof word, sizeof(T) - i));
+      number = detail::mixed(number, word);
+    }
   }
   return number;
 }
@@ -57,8 +75,8 @@ bool skipped(Context& c, const void* kernel, dim3 grid, dim3 block, const A&... 
     if (c.recorder.now == decltype(c.recorder)::mode::off) return false;
     std::uint64_t what = trace_of(kernel);
     for (unsigned extent : std::initializer_list<unsigned>{grid.x, grid.y, grid.z, block.x, block.y, block.z})
-      what = 31 * what + extent;
-    ((what = 31 * what + trace_of(args)), ...);
+      what = detail::mixed(what, extent);
+    ((what = detail::mixed(what, trace_of(args))), ...);
     return c.recorder.skips(what);
   }
   return false;

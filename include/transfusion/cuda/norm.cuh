@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
-
-#include "transfusion/cuda/context.cuh"
 #include "transfusion/cuda/kernels/norm.cuh"
 #include "transfusion/cuda/kernels/norm_backward.cuh"
-#include "transfusion/cuda/launch.cuh"
+#include "transfusion/cuda/kernels/norm_launch.cuh"
 #include "transfusion/exec/cuda.hpp"
 
 namespace transfusion {
 namespace cuda {
-
-inline constexpr index_t widest_row_of_a_warp = 1024;  // where a row has to be read twice
-
-/// One block for as many rows as fit in it, a row to `Threads` threads.
-template <int Threads, class Operands>
-void launch_by_rows(detail::cuda_context& c, void (*kernel)(Operands), const Operands& o) {
-  constexpr int rows = norm_block / Threads;
-  launch(c, kernel, dim3(static_cast<unsigned>(ceil_div(o.rows, rows))), dim3(Threads, rows), 0, o);
-}
 
 template <class T>
 void run_rms_norm(detail::cuda_context& c, const norm_operands<T>& o) {
@@ -36,17 +24,6 @@ void run_rms_norm(detail::cuda_context& c, const norm_operands<T>& o) {
   if (packs <= block) return launch_by_rows<block>(c, rms_norm_kernel<T, lanes, 1, block>, o);
   if (packs <= 2 * block) return launch_by_rows<block>(c, rms_norm_kernel<T, lanes, 2, block>, o);
   launch_by_rows<block>(c, rms_norm_kernel<T, lanes, 4, block>, o);
-}
-
-/// Rows of one partial sum of dw, from the shape alone: fewer where they are wide, more where that would give over 1024
-/// sums.
-constexpr index_t norm_chunk(index_t rows, index_t width) {
-  return std::max<index_t>(width > 1024 ? 16 : 32, ceil_div(rows, 1024));
-}
-
-template <int Threads, int Rows, class Operands>
-void launch_by_chunks(detail::cuda_context& c, void (*kernel)(Operands), const Operands& o) {
-  launch(c, kernel, dim3(static_cast<unsigned>(ceil_div(o.rows, o.chunk))), dim3(Threads, Rows), 0, o);
 }
 
 /// The parts apart, for widths and addresses that the registers or packs do not allow.
@@ -100,10 +77,7 @@ void cuda_exec<Scalar>::rms_norm_backward(sink dx, real_vector dw, const_matrix 
   if (dw) partial = static_cast<float*>(context_->scratch(static_cast<std::size_t>(chunks * width) * sizeof(float)));
   cuda::run_rms_norm_backward<Scalar>(
       *context_, {dx.into.data, dx.add, partial, dy.data, x.data, w.data, inverse_rms.data, x.rows(), width, chunk});
-  const unsigned blocks = static_cast<unsigned>(cuda::ceil_div(width, cuda::warp_threads));
-  if (dw)
-    cuda::launch(*context_, cuda::add_norm_chunks_kernel<float>, dim3(blocks),
-                 dim3(cuda::warp_threads, cuda::chunk_slices), 0, dw.data, partial, chunks, width);
+  if (dw) cuda::add_norm_chunks(*context_, dw.data, partial, chunks, width);
 }
 
 }  // namespace transfusion

@@ -49,7 +49,14 @@ class cuda_recording {
   }
   static std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-  void instantiate(cudaGraph_t captured) { cuda::check(cudaGraphInstantiate(&graph_, captured, 0), "making a graph"); }
+  /// Leaves it not made where there is no memory for it.
+  void instantiate(cudaGraph_t captured) {
+    const cudaError_t status = cudaGraphInstantiate(&graph_, captured, 0);
+    if (status == cudaSuccess) return;
+    graph_ = nullptr;
+    cudaGetLastError();
+    if (status != cudaErrorMemoryAllocation) cuda::check(status, "making a graph");
+  }
   void launch(cudaStream_t stream) {
     cuda::check(cudaGraphLaunch(graph_, stream), "launching a graph");
     cuda::check(cudaEventRecord(done_, stream), "launching a graph");
@@ -102,13 +109,5 @@ class cuda_recorder {
     return now == mode::comparing;
   }
 };
-
-/// Mixes numbers into one (Steele et al. 2014, the finaliser of SplitMix64).
-inline std::uint64_t mixed(std::uint64_t so_far, std::uint64_t next) {
-  std::uint64_t z = so_far + 0x9E3779B97F4A7C15u + next;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  return z ^ (z >> 31);
-}
 
 }  // namespace transfusion::detail

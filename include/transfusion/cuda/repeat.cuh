@@ -31,6 +31,7 @@ void cuda_exec<Scalar>::begin_repeat(cuda_repeat& r) {
   if (!r.recordings_) r.recordings_ = std::make_shared<detail::cuda_recordings>();
   detail::cuda_recordings& all = *r.recordings_;
   detail::cuda_recording& mine = all.graphs[all.turn];
+  if (context_->stream == cudaStreamLegacy) return;  // it cannot be captured: all work is done as it comes
   if (!all.noted) return context_->recorder.begin(mode::noting, nullptr);
   if (mine.made()) {
     mine.rewind();
@@ -49,6 +50,7 @@ bool cuda_exec<Scalar>::end_repeat(cuda_repeat& r) {
   detail::cuda_recording& mine = all.graphs[all.turn];
   const mode was = recorder.now;
   recorder.now = mode::off;
+  if (was == mode::off) return true;
   if (was == mode::noting) {
     all.noted = true;
     all.upload_bytes = recorder.upload_bytes;
@@ -69,7 +71,7 @@ bool cuda_exec<Scalar>::end_repeat(cuda_repeat& r) {
     if (!recorder.overflowed) mine.instantiate(captured);
     mine.trace = recorder.trace;
   }
-  if (recorder.overflowed || mine.trace != recorder.trace) {
+  if (recorder.overflowed || !mine.made() || mine.trace != recorder.trace) {
     all.restart();
     return false;
   }

@@ -9,16 +9,17 @@
 namespace transfusion {
 namespace cuda {
 
-/// Row n, pair i: cos and sin of positions[n] * theta^(-2i/width), angles in double.
+/// Row n, pair i: cos and sin of positions(n, i % axes) * theta^(-2i/width), angles in double.
 struct rope_table_map {
   view<float, 2> table;
-  const token_t* positions;
+  view<const token_t, 2> positions;
   double theta;
 
   template <int N>
   __device__ void at(index_t n, index_t i) const {
     const index_t width = table.cols();
-    const double angle = positions[n] * pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(width));
+    const double angle =
+        positions(n, i % positions.cols()) * pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(width));
     table(n, 2 * i) = static_cast<float>(cos(angle));
     table(n, 2 * i + 1) = static_cast<float>(sin(angle));
   }
@@ -61,8 +62,8 @@ struct rope_map {
 }  // namespace cuda
 
 template <class Scalar>
-void cuda_exec<Scalar>::rope_table(real_matrix table, tokens positions, double theta) {
-  cuda::map_rows_by<1>(*context_, table.rows(), table.cols() / 2, cuda::rope_table_map{table, positions.data, theta});
+void cuda_exec<Scalar>::rope_table(real_matrix table, view<const token_t, 2> positions, double theta) {
+  cuda::map_rows_by<1>(*context_, table.rows(), table.cols() / 2, cuda::rope_table_map{table, positions, theta});
 }
 
 template <class Scalar>

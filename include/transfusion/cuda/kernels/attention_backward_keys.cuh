@@ -12,9 +12,9 @@ struct query_stage {
 };
 
 /// Shared memory of keys_kernel: the block's keys and values, and two stages of query rows.
-template <int Width>
+template <int Width, int Warps = tiling<Width>::warps>
 struct key_block_memory {
-  using sizes = tiling<Width>;
+  using sizes = tiling<Width, Warps>;
   static constexpr int own = sizes::own_rows * Width, tile = sizes::tile_rows * Width;
   static constexpr std::size_t bytes =
       sizeof(bf16) * (2 * own + 4 * tile) + sizeof(float) * 4 * static_cast<std::size_t>(sizes::tile_rows);
@@ -52,9 +52,9 @@ struct query_walk {
 };
 
 /// Begins to load a query tile.
-template <int Width>
+template <int Width, int Warps>
 __device__ __forceinline__ void load_queries(const query_stage& to, const operands<bf16>& x, int tile, int head) {
-  using sizes = tiling<Width>;
+  using sizes = tiling<Width, Warps>;
   constexpr int chunks = sizes::tile_rows / 4;
   const index_t first = static_cast<index_t>(tile) * sizes::tile_rows;
   load_tile<Width, sizes::tile_rows, sizes::threads>(to.q.data(), x.q, first, head * Width);
@@ -103,14 +103,14 @@ __device__ __forceinline__ void key_gradients(float (&dk)[Width / 8][4], float (
 /// of its keys stays in its registers: the scores stand with a key in each row, so that P^T and dS^T are at once the
 /// left operands of the second products. Grid: key blocks * G, the first keys first: under causal masks they are seen
 /// most.
-template <int Width, bool WantsK, bool WantsV>
-__global__ __launch_bounds__(tiling<Width>::threads, tiling<Width>::blocks) void keys_kernel(operands<bf16> x,
-                                                                                             int query_tiles) {
-  using sizes = tiling<Width>;
+template <int Width, int Warps, bool WantsK, bool WantsV>
+__global__ __launch_bounds__(tiling<Width, Warps>::threads,
+                             tiling<Width, Warps>::blocks) void keys_kernel(operands<bf16> x, int query_tiles) {
+  using sizes = tiling<Width, Warps>;
   const int kv_heads = x.heads / x.group, kv_head = static_cast<int>(blockIdx.x) % kv_heads;
   const int first = static_cast<int>(blockIdx.x) / kv_heads * sizes::own_rows;
   const int warp = static_cast<int>(threadIdx.x) / warp_threads, key = first + 16 * warp;
-  const key_block_memory<Width> memory{dynamic_shared<bf16>()};
+  const key_block_memory<Width, Warps> memory{dynamic_shared<bf16>()};
   const shared_rows<Width> k{memory.k(16 * warp)}, v{memory.v(16 * warp)};
   float dk[Width / 8][4] = {}, dv[Width / 8][4] = {};
 
@@ -119,14 +119,14 @@ __global__ __launch_bounds__(tiling<Width>::threads, tiling<Width>::blocks) void
   if (more) {
     load_tile<Width, sizes::own_rows, sizes::threads>(memory.k(0).data(), x.k, first, kv_head * Width);
     load_tile<Width, sizes::own_rows, sizes::threads>(memory.v(0).data(), x.v, first, kv_head * Width);
-    load_queries<Width>(memory.stage(0), x, walk.tile, kv_head * x.group + walk.head);
+    load_queries<Width, Warps>(memory.stage(0), x, walk.tile, kv_head * x.group + walk.head);
   }
   for (int turn = 0; more; turn ^= 1) {
     const int tile = walk.tile;
     copy_async_wait<0>();
     __syncthreads();  // this stage is there for all, and nobody reads the other one any more
     more = walk.next();
-    if (more) load_queries<Width>(memory.stage(turn ^ 1), x, walk.tile, kv_head * x.group + walk.head);
+    if (more) load_queries<Width, Warps>(memory.stage(turn ^ 1), x, walk.tile, kv_head * x.group + walk.head);
     const query_stage queries = memory.stage(turn);
     const tile_kind kind = x.groups[tile].kind(key, key + 16);
     if (kind == tile_kind::full) {

@@ -11,10 +11,10 @@ namespace transfusion::cuda::backward {
 /// How the tensor core kernels of attention backward cut their work: a warp owns 16 rows (of keys or of queries) and
 /// walks over tiles of 64 rows of the other kind, `step` of them at a time, two stages of tiles in shared memory.
 /// Narrow heads leave registers and shared memory for several blocks on a multiprocessor.
-template <int Width>
+template <int Width, int Warps = (Width > 64 ? 8 : 4)>
 struct tiling {
   static constexpr bool wide = Width > 64;
-  static constexpr int warps = wide ? 8 : 4, threads = warps * warp_threads, own_rows = 16 * warps;
+  static constexpr int warps = Warps, threads = warps * warp_threads, own_rows = 16 * warps;
   static constexpr int tile_rows = tile_keys, step = wide ? 64 : 32;
   static constexpr int partial_step = 32;  ///< in partial tiles: masks need registers, and half a tile may be unseen
   static constexpr int blocks = wide ? 1 : 3;  ///< on a multiprocessor at a time

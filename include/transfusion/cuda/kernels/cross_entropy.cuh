@@ -58,21 +58,34 @@ __device__ float log_sum_exp(const float* row, index_t count) {
   return all + logf(block_sum<Threads>(sum * expf(top - all)));
 }
 
+/// The sum of a row, in every thread.
+template <int Threads>
+__device__ float row_sum(const float* row, index_t count) {
+  float sum = 0;
+  for (index_t i = threadIdx.x; i < count; i += Threads) sum += row[i];
+  return block_sum<Threads>(sum);
+}
+
 /// Turns rows of logits (block r: row r, `pitch` floats apart) into loss and log Z and, where weights are given, in
-/// place into gradients of type T: w (p (1 + 2 z log Z) - 1[target]). A row without a target gets zeros.
+/// place into gradients of type T: w (p (1 + 2 z log Z) - (1 - s) 1[target] - s / vocabulary), s the smoothing, of
+/// which every token gets `share` and the target `aim`. A row without a target gets zeros.
 template <class T, int Threads>
 __global__ void __launch_bounds__(Threads)
     cross_entropy_kernel(float* loss, float* log_z, float* logits, index_t pitch, index_t vocabulary,
-                         const token_t* targets, const float* weights, float z_weight) {
+                         const token_t* targets, const float* weights, float z_weight, float smoothing, float share,
+                         float aim) {
   static_assert(sizeof(T) <= sizeof(float));
   float* row = logits + blockIdx.x * pitch;
   T* gradient = reinterpret_cast<T*>(row);
   const index_t target = targets[blockIdx.x];
   const bool kept = target >= 0;
-  float z = 0;
+  float z = 0, total = 0;
   if (kept) z = log_sum_exp<Threads>(row, vocabulary);  // the same for the whole block
+  if (kept && smoothing > 0) total = row_sum<Threads>(row, vocabulary);
   if (threadIdx.x == 0) {
-    loss[blockIdx.x] = kept ? z - row[target] : 0.0f;
+    float value = kept ? z - row[target] : 0.0f;
+    if (kept && smoothing > 0) value += smoothing * (row[target] - total / static_cast<float>(vocabulary));
+    loss[blockIdx.x] = value;
     log_z[blockIdx.x] = z;
   }
   if (!weights) return;
@@ -82,7 +95,7 @@ __global__ void __launch_bounds__(Threads)
     float values[4] = {};
     if (kept) {
       const pack<float, 4> four = four_logits(row, i, vocabulary);
-      for (int j = 0; j < 4; ++j) values[j] = by * expf(four.v[j] - z) - (i + j == target ? weight : 0.0f);
+      for (int j = 0; j < 4; ++j) values[j] = by * expf(four.v[j] - z) - weight * (i + j == target ? aim : share);
     }
     __syncthreads();  // gradients take the bytes of logits that lie no later: all of this stretch are read by now
     store_four(gradient, i, vocabulary, values);

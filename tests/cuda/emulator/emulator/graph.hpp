@@ -22,12 +22,19 @@ enum cudaStreamCaptureMode {
   cudaStreamCaptureModeThreadLocal = 1,
   cudaStreamCaptureModeRelaxed = 2
 };
+enum cudaStreamCaptureStatus {
+  cudaStreamCaptureStatusNone = 0,
+  cudaStreamCaptureStatusActive = 1,
+  cudaStreamCaptureStatusInvalidated = 2
+};
 
 namespace emulator {
 
 /// The graph that is being captured, or null: one stream at a time.
 inline std::unique_ptr<CUgraph_st> capturing;
 inline long graph_launches = 0;
+/// How many more graphs can be made; below 0: any number.
+inline long graphs_left = -1;
 
 /// Puts work on the list of the graph being captured; false where none is.
 template <class Work>
@@ -39,9 +46,14 @@ bool captured(Work work) {
 
 }  // namespace emulator
 
-inline cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) {
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (stream == cudaStreamLegacy) return cudaErrorStreamCaptureUnsupported;
   if (emulator::capturing) return cudaErrorInvalidValue;
   emulator::capturing = std::make_unique<CUgraph_st>();
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
+  *status = emulator::capturing ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
@@ -49,6 +61,8 @@ inline cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
   return *graph ? cudaSuccess : cudaErrorInvalidValue;
 }
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  if (emulator::graphs_left == 0) return cudaErrorMemoryAllocation;
+  --emulator::graphs_left;
   *exec = new CUgraphExec_st{graph->work};
   return cudaSuccess;
 }

@@ -41,7 +41,7 @@ struct call {
 
 inline cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
-  if (value < 0 || static_cast<std::size_t>(value) > emulator::shared_limit)
+  if (value < 0 || static_cast<std::size_t>(value) > emulator::shared_opt_in)
     return emulator::result(cudaErrorInvalidValue);
   emulator::raised_limits()[kernel] = static_cast<std::size_t>(value);
   return cudaSuccess;

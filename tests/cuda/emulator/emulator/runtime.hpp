@@ -23,6 +23,10 @@ namespace emulator {
 inline cudaError_t last_error = cudaSuccess;
 /// What the device says it is.
 inline int major = 9, minor = 0, multiprocessors = 4;
+inline std::size_t shared_opt_in = shared_limit;  ///< of a block, at most shared_limit
+inline const char* name = "emulated device";
+/// How often the host has waited for a stream.
+inline long waits = 0;
 
 inline cudaError_t result(cudaError_t status) {
   if (status != cudaSuccess) last_error = status;
@@ -112,13 +116,13 @@ inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   if (device != 0) return emulator::result(cudaErrorInvalidDevice);
   *p = {};
-  std::snprintf(p->name, sizeof p->name, "emulated device");
+  std::snprintf(p->name, sizeof p->name, "%s", emulator::name);
   p->major = emulator::major;
   p->minor = emulator::minor;
   p->multiProcessorCount = emulator::multiprocessors;
   p->totalGlobalMem = emulator::memory().total;
   p->sharedMemPerBlock = emulator::shared_default;
-  p->sharedMemPerBlockOptin = emulator::shared_limit;
+  p->sharedMemPerBlockOptin = emulator::shared_opt_in;
   p->sharedMemPerMultiprocessor = emulator::shared_limit + 1024;
   p->warpSize = 32;
   p->maxThreadsPerBlock = 1024;
@@ -229,6 +233,7 @@ inline cudaError_t cudaStreamDestroy(cudaStream_t s) {
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
   if (emulator::capturing) return emulator::result(cudaErrorStreamCaptureUnsupported);
+  ++emulator::waits;
   return cudaDeviceSynchronize();
 }
 inline cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
