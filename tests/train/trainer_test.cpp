@@ -4,6 +4,8 @@
 #include <boost/test/unit_test.hpp>
 #include <limits>
 #include <memory>
+#include <tuple>
+#include <type_traits>
 
 #include "support/policies.hpp"
 #include "support/toy.hpp"
@@ -41,6 +43,23 @@ struct run {
   auto first_moment() { return host_copy<typename Exec::scalar>(exec, trainer.optimiser().first_moment()); }
   auto second_moment() { return host_copy<typename Exec::scalar>(exec, trainer.optimiser().second_moment()); }
   auto average() { return host_copy<typename Exec::scalar>(exec, trainer.optimiser().average()); }
+};
+
+/// A policy that says what its products can reach: 2 GFLOP/s, and by its data sheet Nominal operations a second.
+template <long Nominal>
+struct rated_exec : tf::cpu_exec<float> {
+  int measured = 0;
+  double nominal_matmul_rate() const { return static_cast<double>(Nominal); }
+  double matmul_rate() { return ++measured, 2e9; }
+};
+using nominal_rates = std::tuple<std::integral_constant<long, 5000000000>, std::integral_constant<long, 0>>;
+
+struct counting_exec : tf::cpu_exec<float> {
+  int downloads = 0;
+  void download(void* to, const void* from, std::size_t bytes) {
+    ++downloads;
+    tf::cpu_exec<float>::download(to, from, bytes);
+  }
 };
 
 /// A CSV log up to the rate: without speeds and memory, which a repeated run has otherwise.
@@ -131,10 +150,74 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_resumed_run_repeats_the_uninterrupted_one_bit_fo
   BOOST_TEST((whole.average() != whole.weights()));
   BOOST_TEST(repeatable_log(at / "cut.csv") == repeatable_log(at / "whole.csv"));
   const std::string log = bytes_of(at / "whole.csv"), header = log.substr(0, log.find('\n'));
-  constexpr bool counts_memory = requires(Exec & e) { e.peak_bytes(); };
+  constexpr bool is_device = requires(Exec & e) { e.peak_bytes(); };
   BOOST_TEST(header == std::string("step,text,image,total,gradient_norm,rate,tokens_per_second,gflops") +
-                           (counts_memory ? ",peak_bytes" : ""));
-  BOOST_TEST(std::count(log.begin(), log.end(), ',') == 21 * (counts_memory ? 8 : 7));
+                           (is_device ? ",peak_bytes,mfu_nominal,mfu_measured" : ""));
+  BOOST_TEST(std::count(log.begin(), log.end(), ',') == 21 * (is_device ? 10 : 7));
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(the_log_has_the_shares_of_rates_that_the_policy_knows, Nominal, nominal_rates) {
+  const folder at;
+  auto options = quick(5);
+  options.log_path = at / "log.csv";
+  run<rated_exec<Nominal::value>> r(options);
+  r.trainer.run(toy_documents);
+  BOOST_TEST(r.exec.measured == 1);
+  std::istringstream log(bytes_of(options.log_path));
+  std::string line;
+  std::getline(log, line);
+  BOOST_TEST(line.ends_with(",gflops,mfu_nominal,mfu_measured"));
+  int lines = 0;
+  for (; std::getline(log, line); ++lines) {
+    std::vector<double> values;
+    std::istringstream fields(line);
+    for (std::string field; std::getline(fields, field, ',');) values.push_back(std::stod(field));
+    BOOST_REQUIRE(values.size() == 10u);
+    const double flops = 1e9 * values[7];
+    BOOST_TEST(flops > 0);
+    const double nominal = Nominal::value > 0 ? flops / Nominal::value : 0;
+    BOOST_TEST(std::abs(values[8] - nominal) <= 1e-5 * nominal);  // six digits
+    BOOST_TEST(std::abs(values[9] - flops / 2e9) <= 1e-5 * values[9]);
+  }
+  BOOST_TEST(lines == 5);
+}
+
+BOOST_AUTO_TEST_CASE(a_rate_is_not_measured_for_nobody) {
+  run<rated_exec<0>> r(quick(2));
+  r.trainer.run(toy_documents);
+  BOOST_TEST(r.exec.measured == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_step_downloads_once_whatever_its_small_batches) {
+  for (tf::index_t parts : {1, 3}) {
+    auto options = quick(10);
+    options.micro_batches = parts;
+    run<counting_exec> r(options);
+    for (tf::index_t s = 0; s < 3; ++s) {
+      const int before = r.exec.downloads;
+      r.trainer.step(toy_documents(s));
+      BOOST_TEST(r.exec.downloads == before + 1);
+    }
+  }
+}
+
+// More items than were ever gathered: what was gathered so far must move with the memory.
+BOOST_AUTO_TEST_CASE(a_step_of_many_small_batches_loses_no_loss) {
+  auto options = quick(10);
+  options.caption_dropout = 0;
+  options.micro_batches = 40;
+  run<tf::reference_exec<double>> r(options);
+  std::vector<tf::document> documents;
+  for (tf::index_t s = 0; s < 8; ++s)
+    for (auto& d : toy_documents(s)) documents.push_back(std::move(d));
+  tf::tape<tf::reference_exec<double>> tape(r.exec, tf::recording::off);
+  const auto batch = r.model.pack(documents);
+  const auto plan = r.model.plan_noise(batch, {11, 0, tf::stream::noise}, {}, {});
+  const auto whole = r.model.loss(tape, batch, plan);
+  const double text = whole.mean(r.exec, 0), image = whole.mean(r.exec, 1);
+  const auto found = r.trainer.step(documents);
+  BOOST_TEST(std::abs(found.losses[0] - text) < 1e-12);
+  BOOST_TEST(std::abs(found.losses[1] - image) < 1e-12);
 }
 
 BOOST_AUTO_TEST_CASE(the_same_seed_repeats_a_run_and_another_does_not) {

@@ -38,7 +38,8 @@ inline void require_valid(const adamw_options& o) {
 }
 
 /// AdamW over the contiguous block of a parameter_set, with global-norm clip and an exponential moving average of the
-/// weights in the same pass. The average warms up: its decay at step s is at most (2 + s) / (11 + s).
+/// weights in the same pass. Frozen parameters keep weights, moments and average. The average warms up: its decay at
+/// step s is at most (2 + s) / (11 + s).
 template <class Exec>
 class adamw {
  public:
@@ -62,17 +63,21 @@ class adamw {
     set.allocate_gradients();
   }
 
-  /// The global norm of the gradient that has gathered; on the host.
-  double gradient_norm() {
+  /// The squared global norm of the gradient that has gathered: [1], in the policy's memory. Does not wait.
+  view<const real, 1> measure_gradient() {
     exec_->sum_of_squares(norm_.all(), set_->gradients());
     measured_ = true;
+    return norm_.all();
+  }
+  /// The global norm itself; on the host, which waits for it.
+  double gradient_norm() {
     real squared{};
-    exec_->download(&squared, norm_.all().data, sizeof(real));
+    exec_->download(&squared, measure_gradient().data, sizeof(real));
     return std::sqrt(static_cast<double>(squared));
   }
 
-  /// Applies the gradient as step `step` (from 0), clipped by its norm, and zeroes it. The norm is that of the last
-  /// gradient_norm() since the step before, or is measured now.
+  /// Applies the gradient as step `step` (from 0), clipped by its norm, and zeroes it. The norm is the last one that
+  /// was measured since the step before, or is measured now.
   void step(index_t step, double rate) {
     if (!std::exchange(measured_, false)) exec_->sum_of_squares(norm_.all(), set_->gradients());
     const double steps = static_cast<double>(step + 1);
@@ -85,9 +90,10 @@ class adamw {
                  1 - std::pow(options_.beta2, steps),
                  options_.max_norm,
                  std::fmin(options_.ema_decay, (1 + steps) / (10 + steps))};
-    update(0, set_->decayed(), s);
-    s.weight_decay = 0;
-    update(set_->decayed(), set_->values().size(), s);
+    for (const parameter_range& range : set_->trained()) {
+      s.weight_decay = range.decays == decay::on ? options_.weight_decay : 0;
+      update(range.begin, range.end, s);
+    }
     set_->zero_gradients();
   }
 
@@ -98,7 +104,6 @@ class adamw {
 
  private:
   void update(index_t begin, index_t end, const adamw_step& s) {
-    if (begin == end) return;
     const auto part = [&](auto all) { return all ? all.slice(begin, end) : all; };
     exec_->adamw(part(set_->values()), part(first_.all()), part(second_.all()), part(average_.all()),
                  part(set_->copy()), part(set_->gradients()), norm_.all(), s);

@@ -14,6 +14,7 @@
 #include "transfusion/sequence/caption_dropout.hpp"
 #include "transfusion/train/adamw.hpp"
 #include "transfusion/train/checkpoint.hpp"
+#include "transfusion/train/gathered.hpp"
 #include "transfusion/train/progress.hpp"
 #include "transfusion/train/training_log.hpp"
 #include "transfusion/train/warmup_cosine.hpp"
@@ -30,7 +31,7 @@ struct train_options {
   index_t micro_batches = 1;     ///< a step's documents are cut into this many passes (gradient accumulation)
   double caption_dropout = 0.1;  ///< share of caption-first documents that lose their captions, for guidance
   std::uint64_t seed = 0;
-  std::string log_path{};         ///< CSV, one line a step; empty: none
+  std::string log_path{};         ///< CSV, one line a step (docs/performance.md); empty: none
   std::string checkpoint_path{};  ///< safetensors; empty: none
   index_t checkpoint_every = 0;   ///< steps; 0: at the end only
   bool quiet = false;             ///< no progress bar
@@ -45,7 +46,7 @@ struct step_report {
   double gradient_norm = 0;            ///< before the clip
   double rate = 0;
   index_t tokens = 0;  ///< packed rows, text and patches
-  index_t images = 0;
+  index_t images = 0;  ///< noised and learnt
   double flops = 0;  ///< of the matrix products, forward and backward, with the mask's exact count of pairs
 };
 
@@ -62,7 +63,8 @@ class trainer {
         options_(std::move(options)),
         optimiser_(model.exec(), model.parameters(), options_.optimiser),
         rate_{options_.peak_rate, options_.last_rate, options_.warmup, options_.steps},
-        tape_(model.exec()) {
+        tape_(model.exec()),
+        gathered_(model.exec()) {
     require<config_error>(options_.steps > 0, "steps: found ", options_.steps, ", expected > 0");
     require<config_error>(options_.micro_batches > 0, "micro_batches: found ", options_.micro_batches,
                           ", expected > 0");
@@ -82,6 +84,7 @@ class trainer {
   template <class Source, class Observer>
   void run(Source&& documents_of, Observer&& observe) {
     training_log log(options_.log_path, column_names(), next_step_);
+    if (!options_.log_path.empty()) ask_for_rates();
     progress bar("train", options_.steps, next_step_, options_.quiet);
     index_t tokens = 0;
     double flops = 0;
@@ -103,30 +106,30 @@ class trainer {
     run(documents_of, [](const report&) {});
   }
 
-  /// One optimiser step on these documents.
+  /// One optimiser step on these documents. Waits for the policy once, between the gradients and the update.
   report step(std::vector<document> documents) {
     drop_captions(documents, options_.caption_dropout, {options_.seed, step_word(), stream::dropout});
     report r{.step = next_step_, .rate = rate_(next_step_)};
     step_share share;
     std::vector<packed_batch> batches = split(documents);
     for (const packed_batch& b : batches) {
-      share.all_targets += b.text_targets();
-      share.all_images += b.image_count();
+      share.all.add(b);
       r.tokens += b.rows();
-      r.images += b.image_count();
+      r.images += b.noised_images();
       r.flops += training_flops(*model_, b);
     }
+    gathered_.clear();
+    items_.clear();
     for (const packed_batch& b : batches) {
       tape_.reset();
       plan_ = model_->plan_noise(b, {options_.seed, step_word(), stream::noise}, share, std::move(plan_));
       const auto losses = model_->loss(tape_, b, plan_, share);
-      for (std::size_t i = 0; i < r.losses.size(); ++i) r.losses[i] += losses.mean(model_->exec(), i);
+      gather(losses);
       tape_.backward();
-      share.first_image += b.image_count();
-      share.first_value += static_cast<index_t>(b.values.size());
+      share.pass(b);
     }
-    for (std::size_t i = 0; i < r.losses.size(); ++i) r.total += model_->config().loss_weights[i] * r.losses[i];
-    r.gradient_norm = optimiser_.gradient_norm();
+    gathered_.add(optimiser_.measure_gradient());
+    read_gathered(r);
     require_finite(r);
     optimiser_.step(next_step_, r.rate);
     ++next_step_;
@@ -158,6 +161,18 @@ class trainer {
   static constexpr std::size_t terms = Model::loss_type::terms;
   /// Whether the policy knows the most memory that it has held: a column of the log then.
   static constexpr bool counts_memory = requires(exec_type & e) { e.peak_bytes(); };
+  /// Whether it knows the rate of its products: two columns for the shares of it then.
+  static constexpr bool knows_rates = requires(exec_type & e) {
+    e.nominal_matmul_rate();
+    e.matmul_rate();
+  };
+
+  /// One item of a term's loss that waits to be read: the term, its part in the mean, whether its square counts.
+  struct loss_item {
+    std::size_t term;
+    double share;
+    bool squares;
+  };
 
   std::uint32_t step_word() const { return static_cast<std::uint32_t>(next_step_); }
 
@@ -171,6 +186,25 @@ class trainer {
     }
     require<config_error>(!batches.empty(), "step ", next_step_, ": found no documents, expected one at least");
     return batches;
+  }
+
+  void gather(const typename Model::losses& losses) {
+    for (std::size_t i = 0; i < terms; ++i) {
+      const auto& term = losses.terms[i];
+      gathered_.add(term.each);
+      for (double share : term.shares) items_.push_back({i, share, term.squares});
+    }
+  }
+  /// The losses' items, small batch by small batch, and last the squared norm of the gradient.
+  void read_gathered(report& r) {
+    const auto numbers = gathered_.read();
+    auto item = numbers.begin();
+    for (const loss_item& i : items_) {
+      const double value = static_cast<double>(*item++);
+      r.losses[i.term] += i.share * (i.squares ? value * value : value);
+    }
+    r.gradient_norm = std::sqrt(static_cast<double>(*item));
+    for (std::size_t i = 0; i < terms; ++i) r.total += model_->config().loss_weights[i] * r.losses[i];
   }
 
   /// Throws numeric_error, with the gradients at zero again, so that a caller may go on with another step.
@@ -208,13 +242,25 @@ class trainer {
     for (auto n : Model::loss_type::names) names.emplace_back(n);
     for (auto n : {"total", "gradient_norm", "rate", "tokens_per_second", "gflops"}) names.emplace_back(n);
     if constexpr (counts_memory) names.emplace_back("peak_bytes");
+    if constexpr (knows_rates)
+      for (auto n : {"mfu_nominal", "mfu_measured"}) names.emplace_back(n);
     return names;
   }
   std::vector<double> columns(const report& r, double speed, double gflops) const {
     std::vector<double> values(r.losses.begin(), r.losses.end());
     for (double v : std::initializer_list<double>{r.total, r.gradient_norm, r.rate, speed, gflops}) values.push_back(v);
     if constexpr (counts_memory) values.push_back(static_cast<double>(model_->exec().peak_bytes()));
+    if constexpr (knows_rates)
+      for (double rate : std::initializer_list<double>{nominal_rate_, measured_rate_})
+        values.push_back(rate > 0 ? 1e9 * gflops / rate : 0);
     return values;
+  }
+  /// The rates that the shares in the log are shares of. Measuring takes a moment, so only for a log.
+  void ask_for_rates() {
+    if constexpr (knows_rates) {
+      nominal_rate_ = model_->exec().nominal_matmul_rate();
+      measured_rate_ = model_->exec().matmul_rate();
+    }
   }
   static std::string details(const report& r, double speed) {
     std::string s;
@@ -233,6 +279,9 @@ class trainer {
   warmup_cosine rate_;
   noise_plan plan_;
   tape<exec_type> tape_;
+  gathered<exec_type> gathered_;
+  std::vector<loss_item> items_;  ///< of gathered_
+  double nominal_rate_ = 0, measured_rate_ = 0;
   std::map<std::string, std::string> metadata_;
   index_t next_step_ = 0;
 };
