@@ -2,8 +2,10 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <string>
 
+#include "transfusion/core/error.hpp"
 #include "transfusion/exec/cpu.hpp"
 #include "transfusion/exec/cuda.hpp"
 
@@ -31,6 +33,17 @@ struct device_settings {
   }
 };
 
+/// What `open` returns, a policy for a GPU. Where there is none, its device_error is thrown on with the way out added.
+template <class Open>
+auto opened(Open open) {
+  try {
+    return open();
+  } catch (const transfusion::device_error& fault) {
+    throw transfusion::device_error("--device cuda: " + std::string(fault.what()) +
+                                    "; --device cpu runs without a GPU");
+  }
+}
+
 /// Makes the policy and gives it to `f`, a generic function. Throws device_error where there is no such device, or this
 /// build has no code for it.
 template <class F>
@@ -41,12 +54,14 @@ void on_device(const device_settings& s, F f) {
     return;
   }
 #if TRANSFUSION_HAS_CUDA
-  cuda_policy exec;
-  f(exec);
+  const auto exec = opened([] { return std::make_unique<cuda_policy>(); });
+  f(*exec);
 #else
-  throw transfusion::device_error(
-      "--device cuda: this program was built without CUDA; build it with -DTRANSFUSION_ENABLE_CUDA=ON (the demo: ./run "
-      "demo --cuda)");
+  opened([]() -> int {
+    throw transfusion::device_error(
+        "this program was built without CUDA; build it with -DTRANSFUSION_ENABLE_CUDA=ON (the demo: ./run demo "
+        "--cuda)");
+  });
 #endif
 }
 

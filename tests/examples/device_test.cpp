@@ -39,6 +39,14 @@ BOOST_AUTO_TEST_CASE(the_work_gets_a_policy_of_its_own) {
   BOOST_TEST(threads == 2);
 }
 
+// A missing driver, a missing device or an architecture not built in: what the policy says, and what else can be done.
+BOOST_AUTO_TEST_CASE(a_device_that_cannot_be_opened_points_to_the_cpu) {
+  files::check_throws<transfusion::device_error>(
+      [] { support::opened([]() -> int { throw transfusion::device_error("no NVIDIA driver found"); }); },
+      {"--device cuda: no NVIDIA driver found", "--device cpu"});
+  BOOST_TEST(support::opened([] { return 7; }) == 7);
+}
+
 BOOST_AUTO_TEST_CASE(a_build_without_cuda_says_how_to_get_it) {
 #if !TRANSFUSION_HAS_CUDA
   bool ran = false;
@@ -46,7 +54,7 @@ BOOST_AUTO_TEST_CASE(a_build_without_cuda_says_how_to_get_it) {
       [&] {
         support::on_device({device::cuda, 0}, [&](auto&) { ran = true; });
       },
-      {"--device cuda", "-DTRANSFUSION_ENABLE_CUDA=ON", "./run demo --cuda"});
+      {"--device cuda", "-DTRANSFUSION_ENABLE_CUDA=ON", "./run demo --cuda", "--device cpu"});
   BOOST_TEST(!ran);
 #endif
 }
