@@ -6,6 +6,7 @@
 
 #include "transfusion/core/error.hpp"
 #include "transfusion/core/interval.hpp"
+#include "transfusion/core/policy_name.hpp"
 #include "transfusion/sequence/span_table.hpp"
 
 namespace transfusion {
@@ -28,22 +29,36 @@ inline constexpr index_t intervals_per_row =
         ? 1
         : 2;
 
+/// Whether training lays a noised copy of every image behind its document, for the clean one to be read in its place:
+/// `static constexpr bool clean_copies = true` in the mask (`noised_hidden`).
+template <attention_mask Mask>
+inline constexpr bool clean_copies = false;
+template <attention_mask Mask>
+requires requires { Mask::clean_copies; }
+inline constexpr bool clean_copies<Mask> = Mask::clean_copies;
+
 /// Appends the key intervals of rows [begin, end) of a table to a list, `shift` added to each end (where a KV cache
-/// holds the document). Throws config_error where a row would see keys outside its document.
+/// holds the document). Throws config_error where a row would see keys outside its document, or a key twice.
 template <attention_mask Mask, class List>
 void lower(const Mask& m, const span_table& table, index_t begin, index_t end, index_t shift, List& out) {
   for (index_t q = begin; q < end; ++q) {
     const auto put = [&](key_interval k) {
       const bool inside = k.begin >= table.document_begin(q) && k.end <= table.document_end(q);
-      require<config_error>(k.begin >= k.end || inside, "mask: row ", q, ": found keys ", k.begin, " to ", k.end,
-                            ", expected an interval inside its document, ", table.document_begin(q), " to ",
-                            table.document_end(q));
+      if (k.begin < k.end && !inside)
+        throw config_error(detail::message("mask: row ", q, ": found keys ", k.begin, " to ", k.end,
+                                           ", expected an interval inside its document, ", table.document_begin(q),
+                                           " to ", table.document_end(q), " (", policy_name<Mask>(), ")"));
       out.push_back(key_interval::of(k.begin + shift, k.end + shift));
     };
     const auto keys = m.keys(q, table);
     if constexpr (intervals_per_row<Mask> == 1) {
       put(keys);
     } else {
+      const bool empty = keys.first.begin >= keys.first.end || keys.second.begin >= keys.second.end;
+      if (!empty && keys.first.end > keys.second.begin)
+        throw config_error(detail::message("mask: row ", q, ": found keys ", keys.first.begin, " to ", keys.first.end,
+                                           " and ", keys.second.begin, " to ", keys.second.end,
+                                           ", expected rising order without overlap (", policy_name<Mask>(), ")"));
       put(keys.first);
       put(keys.second);
     }
