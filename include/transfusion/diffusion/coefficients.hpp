@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 #include "transfusion/core/error.hpp"
+#include "transfusion/core/policy_name.hpp"
 #include "transfusion/diffusion/level.hpp"
 
 namespace transfusion {
@@ -25,39 +28,81 @@ namespace detail {
 
 constexpr double magnitude(double v) { return v < 0 ? -v : v; }
 
-[[noreturn]] inline void throw_unrecoverable(const char* what, const noise_level& level, const coefficients& target) {
-  throw config_error(message("cannot recover the ", what, " at time ", level.time, " (signal ", level.signal,
-                             ", noise ", level.noise, ") from the target ", target.data, "·data + ", target.noise,
-                             "·noise: expected two independent equations"));
-}
-
-/// signal·q − noise·p, the determinant of x_t and y in x0 and ε; 0 where only rounding is left of it.
-constexpr double determinant(const noise_level& level, const coefficients& target) {
-  const double x = level.signal * target.noise;
-  const double y = level.noise * target.data;
+/// a.data·b.noise − a.noise·b.data, the determinant of two quantities in x0 and ε; 0 where only rounding is left of it.
+constexpr double determinant(const coefficients& a, const coefficients& b) {
+  const double x = a.data * b.noise;
+  const double y = a.noise * b.data;
   const bool regular = magnitude(x - y) > 0x1p-50 * (magnitude(x) + magnitude(y));
   return regular ? x - y : 0;
 }
 
+/// a/b of two quantities that are multiples of each other, b not nothing.
+constexpr double multiple(const coefficients& a, const coefficients& b) {
+  return magnitude(b.data) > magnitude(b.noise) ? a.data / b.data : a.noise / b.noise;
+}
+
+/// `wanted` from x_t and y into `found`; false where they do not determine it.
+constexpr bool solve(const coefficients& x_t, const coefficients& y, const coefficients& wanted, recovery& found) {
+  constexpr coefficients nothing{0, 0};
+  // One of the two alone is enough where the wanted is a multiple of it.
+  if (y != nothing && determinant(wanted, y) == 0)
+    found = {.on_x = 0, .on_y = multiple(wanted, y)};
+  else if (x_t != nothing && determinant(x_t, wanted) == 0)
+    found = {.on_x = multiple(wanted, x_t), .on_y = 0};
+  else if (const double det = determinant(x_t, y); det != 0)
+    found = {.on_x = (wanted.data * y.noise - wanted.noise * y.data) / det,
+             .on_y = (x_t.data * wanted.noise - x_t.noise * wanted.data) / det};
+  else
+    return false;
+  return true;
+}
+
+/// `policies` comes first in the message where the caller knows them.
+[[noreturn]] inline void throw_unrecoverable(const std::string& what, const noise_level& level,
+                                             const coefficients& target, const std::string& policies = "") {
+  throw config_error(message(policies, "cannot recover ", what, " at time ", level.time, " (signal ", level.signal,
+                             ", noise ", level.noise, ") from the target ", target.data, "·data + ", target.noise,
+                             "·noise: expected two independent equations"));
+}
+
 }  // namespace detail
+
+/// Any quantity, as data·x0 + noise·ε, from x_t and the prediction y. Throws `config_error` where they do not determine
+/// it.
+constexpr recovery recover(const noise_level& level, const coefficients& target, const coefficients& wanted) {
+  recovery found;
+  if (!detail::solve({level.signal, level.noise}, target, wanted, found))
+    detail::throw_unrecoverable(detail::message(wanted.data, "·data + ", wanted.noise, "·noise"), level, target);
+  return found;
+}
 
 /// x0 from x_t and the prediction y. Throws `config_error` where they do not determine it.
 constexpr recovery recover_data(const noise_level& level, const coefficients& target) {
-  // Either equation alone is enough where the noise is absent from it.
-  if (target.noise == 0 && target.data != 0) return {.on_x = 0, .on_y = 1 / target.data};
-  if (level.noise == 0 && level.signal != 0) return {.on_x = 1 / level.signal, .on_y = 0};
-  const double det = detail::determinant(level, target);
-  if (det == 0) detail::throw_unrecoverable("data", level, target);
-  return {.on_x = target.noise / det, .on_y = -level.noise / det};
+  recovery found;
+  if (!detail::solve({level.signal, level.noise}, target, {.data = 1, .noise = 0}, found))
+    detail::throw_unrecoverable("the data", level, target);
+  return found;
 }
 
 /// ε from x_t and the prediction y. Throws `config_error` where they do not determine it.
 constexpr recovery recover_noise(const noise_level& level, const coefficients& target) {
-  if (target.data == 0 && target.noise != 0) return {.on_x = 0, .on_y = 1 / target.noise};
-  if (level.signal == 0 && level.noise != 0) return {.on_x = 1 / level.noise, .on_y = 0};
-  const double det = detail::determinant(level, target);
-  if (det == 0) detail::throw_unrecoverable("noise", level, target);
-  return {.on_x = -target.data / det, .on_y = level.signal / det};
+  recovery found;
+  if (!detail::solve({level.signal, level.noise}, target, {.data = 0, .noise = 1}, found))
+    detail::throw_unrecoverable("the noise", level, target);
+  return found;
+}
+
+/// x0 from x_t and what `Target` predicts at a time of a schedule. Throws `config_error` naming both policies where
+/// they do not determine it.
+template <class Target, noise_schedule Schedule>
+recovery recover_data(const Schedule& schedule, double time) {
+  const noise_level level = level_at(schedule, time);
+  const coefficients target = Target::of(level.signal, level.noise);
+  recovery found;
+  if (!detail::solve({level.signal, level.noise}, target, {.data = 1, .noise = 0}, found))
+    detail::throw_unrecoverable("the data", level, target,
+                                policy_name<Target>() + " with " + policy_name<Schedule>() + ": ");
+  return found;
 }
 
 }  // namespace transfusion

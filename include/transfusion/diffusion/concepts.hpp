@@ -5,7 +5,7 @@
 
 #include "transfusion/diffusion/coefficients.hpp"
 #include "transfusion/diffusion/level.hpp"
-#include "transfusion/diffusion/solver/step.hpp"
+#include "transfusion/diffusion/solver/run.hpp"
 
 namespace transfusion {
 
@@ -26,12 +26,6 @@ concept time_sampler = requires(const Sampler& sampler, double u, bool image_fir
 template <class Weighting>
 concept loss_weighting = requires(const Weighting& weighting, noise_level level, coefficients target) {
   { weighting(level, target) } -> std::convertible_to<double>;
-};
-
-/// A way down the noise levels, one `solver_step` from each level to the next.
-template <class Solver>
-concept diffusion_solver = requires(const Solver& solver, noise_level now, noise_level next) {
-  { solver.step(now, next) } -> std::same_as<solver_step>;
 };
 
 }  // namespace transfusion

@@ -20,4 +20,21 @@ struct ddpm {
   }
 };
 
+/// The same with the "fixed large" variance (Ho et al. 2020, §3.2): that of x_next given x_t where the data are N(0, I),
+/// which is β where signal² + noise² = 1. The step to the clean image adds none (Nichol & Dhariwal 2021, their code).
+struct ddpm_large {
+  /// Throws as `ddpm` does.
+  static solver_step step(const noise_level& now, const noise_level& next) {
+    detail::require_descent("ddpm_large", now, next);
+    require<config_error>(next.signal > 0, "ddpm_large: found no signal at time ", next.time, ", expected some");
+    const detail::posterior q = detail::posterior_of(now, next);
+    const double before = next.signal * next.signal + next.noise * next.noise;
+    const double after = now.signal * now.signal + now.noise * now.noise;
+    const double kept = now.signal / next.signal;
+    const double added = now.noise * now.noise - kept * kept * next.noise * next.noise;
+    const double fresh = next.noise > 0 ? std::sqrt(std::fmax(added * before / after, 0.0)) : 0;
+    return {.on_x = q.on_x, .on_data = q.on_data, .fresh_noise = fresh};
+  }
+};
+
 }  // namespace transfusion::solver
