@@ -29,7 +29,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(unpatchify_gradients, Exec, test_support::double_p
     const auto patches = check.input("patches", all_patches, channels * 4);
     const auto places = two_images(channels);
     expect(check.run([&](auto& t, auto& v) {
-      return weighted_output(t, unpatchify(t, v[patches], t.upload(places), 2), key);
+      return weighted_output(t, unpatchify(t, v[patches], t.upload(places), {2, 2}, all_patches * channels * 4), key);
     }),
            shape_text(channels));
   }
@@ -42,8 +42,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(patchify_undoes_unpatchify_and_has_no_gradient, Ex
     const auto places = t.upload(two_images(channels));
     auto patches = t.variable(all_patches, channels * 4);
     exec.normal(patches.value().flat(), key, 1.0);
-    const auto values = unpatchify(t, patches, places, 2);
-    const auto again = patchify(t, values.value().flat(), places, all_patches, 2, channels);
+    const auto values = unpatchify(t, patches, places, {2, 2}, patches.value().size());
+    const auto again = patchify(t, values.value().flat(), places, all_patches, {2, 2}, channels);
     BOOST_TEST(on_host(exec, again.value()) == on_host(exec, patches.value()), boost::test_tools::per_element());
     BOOST_TEST(!t.sink(again));
   }
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(patchify_order, Exec, test_support::double_policie
   std::vector<double> numbers;
   for (int i = 0; i < 2 * 2 * 4; ++i) numbers.push_back(i);
   const std::vector<image_place> place{{0, 0, {2, 2, 4}}};
-  const auto patches = on_host(exec, patchify(t, t.upload(numbers), t.upload(place), 2, 2, 2).value());
+  const auto patches = on_host(exec, patchify(t, t.upload(numbers), t.upload(place), 2, {2, 2}, 2).value());
   const std::vector<double> expected{0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15};
   BOOST_TEST(patches == expected, boost::test_tools::per_element());
 }

@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(rope_gradients, Exec, test_support::double_policie
         const auto positions = random_tokens(rows, 1000, 8);
         expect(check.run([&](auto& t, auto& v) {
           const auto table = t.saved(rows, width);
-          t.exec().rope_table(table, t.upload(positions), 100.0);
+          t.exec().rope_table(table, {t.upload(positions).data, rows, 1}, 100.0);
           auto y = add(t, v[x], v[zero]);
           rope(t, y, table);
           return weighted_output(t, y, key);

@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(rope_turns_its_own_gradient_only, Exec, test_suppo
   const std::vector<token_t> positions{5, 1, 9};
   const auto report = check.run([&](auto& t, auto& v) {
     const auto table = t.saved(3, 4);
-    t.exec().rope_table(table, t.upload(positions), 10.0);
+    t.exec().rope_table(table, {t.upload(positions).data, 3, 1}, 10.0);
     auto turned = add(t, v[a], v[b]);
     rope(t, turned, table);
     return weighted_output(t, add(t, turned, v[c]), key);

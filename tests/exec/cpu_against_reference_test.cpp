@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(the_head_in_chunks_matches_the_reference) {
     auto weights = t.positive(rows);
     auto loss = t.poisoned(1, rows), log_z = t.poisoned(1, rows), dx = t.poisoned(rows, width);
     auto dw = t.filled(vocabulary, width);
-    exec.cross_entropy(loss.flat(), log_z.flat(), dx, dw, x, w, targets, weights, 0.0);
+    exec.cross_entropy(loss.flat(), log_z.flat(), dx, dw, x, w, targets, weights, 0.0, 0.0);
     std::vector<std::vector<double>> outputs;
     for (view<T, 1> o : t.outputs()) outputs.emplace_back(o.data, o.data + o.size());
     return outputs;

@@ -9,16 +9,25 @@ namespace operation_cases {
 
 /// Random images packed one after another, patch 2; returns the number of values.
 template <class Exec>
-view<image_place, 1> random_images(trial<Exec>& t, index_t& values, index_t& patches, index_t channels) {
+view<image_place, 1> random_images(trial<Exec>& t, index_t& values, index_t& patches, index_t channels,
+                                   patch_shape patch = {2, 2}) {
   auto places = t.places(t.pick({1, 2, 5, 30}));
   values = patches = 0;
   for (index_t i = 0; i < places.size(); ++i) {
-    const image_shape shape{channels, 2 * t.pick({1, 2, 3, 8}), 2 * t.pick({1, 3, 4, 14})};
+    const image_shape shape{channels, patch.height * t.pick({1, 2, 3, 8}), patch.width * t.pick({1, 3, 4, 14}),
+                            patch.depth * (patch.depth > 1 ? t.pick({1, 2, 3}) : 1)};
     places[i] = {values, patches, shape};
     values += shape.size();
-    patches += shape.height * shape.width / 4;
+    patches += shape.size() / (channels * patch.size());
   }
   return places;
+}
+
+/// Squares, and windows of signals, images and volumes.
+template <class Exec>
+patch_shape random_patch(trial<Exec>& t) {
+  const patch_shape among[] = {{2, 2}, {1, 1}, {1, 5}, {3, 2}, {2, 3, 2}, {1, 4, 3}};
+  return among[t.below(std::ssize(among))];
 }
 
 /// A random mask over `keys` keys: packed documents, causal, with spans, windows, holes, cached keys, or no order at
@@ -162,7 +171,8 @@ std::vector<operation_case<Exec>> all() {
       {"rope_table", 1e-7,
        [](run& t) {
          const index_t n = t.extent(), width = 2 * t.extent();
-         auto positions = t.tokens(n, 4096);
+         const index_t axes = t.pick({1, 2, 3});
+         const view<const token_t, 2> positions(t.tokens(n * axes, 4096).data, n, axes);
          auto table = t.poisoned(n, width);
          t.call([&] { t.exec.rope_table(table, positions, 1e4); });
        }},
@@ -295,26 +305,29 @@ std::vector<operation_case<Exec>> all() {
       {"patchify", 0,
        [](run& t) {
          index_t values, patches;
-         auto places = random_images(t, values, patches, 3);
+         const patch_shape patch = random_patch(t);
+         auto places = random_images(t, values, patches, 3, patch);
          auto x = t.input(values);
-         auto y = t.poisoned(patches, 12);
-         t.call([&] { t.exec.patchify(y, x, places, 2); });
+         auto y = t.poisoned(patches, 3 * patch.size());
+         t.call([&] { t.exec.patchify(y, x, places, patch); });
        }},
       {"unpatchify", 0,
        [](run& t) {
          index_t values, patches;
-         auto places = random_images(t, values, patches, 3);
-         auto x = t.input(patches, 12);
+         const patch_shape patch = random_patch(t);
+         auto places = random_images(t, values, patches, 3, patch);
+         auto x = t.input(patches, 3 * patch.size());
          auto y = t.poisoned(1, values);
-         t.call([&] { t.exec.unpatchify(y.flat(), x, places, 2); });
+         t.call([&] { t.exec.unpatchify(y.flat(), x, places, patch); });
        }},
       {"unpatchify_backward", 1e-7,
        [](run& t) {
          index_t values, patches;
-         auto places = random_images(t, values, patches, 3);
+         const patch_shape patch = random_patch(t);
+         auto places = random_images(t, values, patches, 3, patch);
          auto x = t.input(values);
-         auto dpatches = t.sink(patches, 12);
-         t.call([&] { t.exec.unpatchify_backward(dpatches, x, places, 2); });
+         auto dpatches = t.sink(patches, 3 * patch.size());
+         t.call([&] { t.exec.unpatchify_backward(dpatches, x, places, patch); });
        }},
       {"mix", 1e-6,
        [](run& t) {
@@ -342,8 +355,10 @@ std::vector<operation_case<Exec>> all() {
          auto loss = t.poisoned(1, n), log_z = t.poisoned(1, n);
          auto dx = t.below(5) ? t.poisoned(n, width) : view<T, 2>{};
          auto dw = t.below(5) ? t.filled(vocabulary, width) : view<T, 2>{};
-         const double z_weight = t.coin() ? 0.01 : 0.0;
-         t.call([&] { t.exec.cross_entropy(loss.flat(), log_z.flat(), dx, dw, x, w, targets, weights, z_weight); });
+         const double z_weight = t.coin() ? 0.01 : 0.0, smoothing = t.coin() ? 0.1 : 0.0;
+         t.call([&] {
+           t.exec.cross_entropy(loss.flat(), log_z.flat(), dx, dw, x, w, targets, weights, z_weight, smoothing);
+         });
        }},
       {"squared_error", 2e-6,
        [](run& t) {

@@ -222,4 +222,22 @@ void check_random_rows(Exec& exec, index_t rows, index_t vocabulary, unsigned se
   }
 }
 
+/// How much of each check a policy is given.
+struct amount {
+  index_t draws, rows;
+  std::vector<index_t> vocabularies;
+  unsigned seed;
+};
+
+/// All of the definition.
+template <class Exec>
+void check_definition(const amount& much) {
+  Exec exec;
+  check_probabilities(exec, much.draws);
+  check_kinds_of_rows(exec);
+  check_small_shapes(exec);
+  unsigned seed = much.seed;
+  for (index_t vocabulary : much.vocabularies) check_random_rows(exec, much.rows, vocabulary, ++seed);
+}
+
 }  // namespace sampling_cases

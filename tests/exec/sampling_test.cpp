@@ -9,25 +9,8 @@
 using namespace sampling_cases;
 using test_support::policies;
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(draws_follow_the_probabilities, Exec, policies) {
-  Exec exec;
-  check_probabilities(exec, 4096);
-}
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(rows_of_all_kinds, Exec, policies) {
-  Exec exec;
-  check_kinds_of_rows(exec);
-}
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(small_shapes, Exec, policies) {
-  Exec exec;
-  check_small_shapes(exec);
-}
-
-BOOST_AUTO_TEST_CASE_TEMPLATE(random_rows_match_the_definition, Exec, policies) {
-  Exec exec;
-  unsigned seed = 0;
-  for (index_t vocabulary : {2, 3, 17, 300, 2500}) check_random_rows(exec, 60, vocabulary, ++seed);
+BOOST_AUTO_TEST_CASE_TEMPLATE(tokens_are_drawn_as_defined, Exec, policies) {
+  check_definition<Exec>({.draws = 4096, .rows = 60, .vocabularies = {2, 3, 17, 300, 2500}, .seed = 0});
 }
 
 // The same numbers as the function that users call with logits of their own.

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <deque>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "transfusion/core/error.hpp"
@@ -35,6 +38,7 @@ struct parameter_record {
   initial_value start;
   decay decays;
   index_t offset = -1;  ///< into the contiguous block; -1 until it is allocated
+  bool frozen = false;
   typename Exec::real* master = nullptr;
   typename Exec::scalar* value = nullptr;
   typename Exec::real* gradient = nullptr;
@@ -70,7 +74,9 @@ class parameter {
 
   /// [first extent, the rest]; one row for a vector. What products read: the master itself, or its copy in `scalar`.
   view<const scalar, 2> value() const { return {record_->value, rows(), cols()}; }
-  /// Same shape; empty while the set holds no gradients.
+  /// Whether training leaves it alone: parameter_set::freeze.
+  bool frozen() const { return record_->frozen; }
+  /// Same shape; empty while the set holds no gradients, and where the parameter is frozen.
   view<real, 2> gradient() const { return {record_->gradient, rows(), cols()}; }
   /// The trained numbers themselves, as a vector. Whoever writes them calls the set's refresh() before the next pass.
   view<real, 1> master() const { return {record_->master, size()}; }
@@ -80,6 +86,13 @@ class parameter {
 
  private:
   detail::parameter_record<Exec>* record_ = nullptr;
+};
+
+/// A part of the contiguous block that an optimiser works through.
+struct parameter_range {
+  index_t begin = 0;
+  index_t end = 0;
+  decay decays = decay::on;
 };
 
 /// All parameters of a model: declared by its layers by name, then held in one contiguous block (those that decay
@@ -114,6 +127,8 @@ class parameter_set {
         }
       if (group == decay::on) decayed_ = end;
     }
+    end_ = end;
+    find_trained();
     values_ = buffer<Exec, real>(exec, end);
     if constexpr (has_copy) copy_ = buffer<Exec, scalar>(exec, end);
     exec.fill(values_.all(), 0);
@@ -143,10 +158,28 @@ class parameter_set {
   void allocate_gradients() {
     if (gradients_) return;
     gradients_ = buffer<Exec, real>(*exec_, values_.size());
-    for (auto& r : records_) r.gradient = gradients_.all().data + r.offset;
+    for (auto& r : records_) r.gradient = r.frozen ? nullptr : gradients_.all().data + r.offset;
     zero_gradients();
   }
   void zero_gradients() { exec_->fill(gradients_.all(), 0); }
+
+  /// Ends the training of all parameters whose names begin with one of the prefixes ("" is all): no gradient is worked
+  /// out for them, none counts in the global norm, and AdamW leaves their bits, moments and average alone. Not kept in
+  /// checkpoints: whoever resumes a run freezes again. Throws config_error on a prefix that no parameter has.
+  template <class... Prefix>
+  void freeze(const Prefix&... prefix) {
+    (set_frozen(prefix, true), ...);
+    find_trained();
+  }
+  /// Takes that back.
+  template <class... Prefix>
+  void unfreeze(const Prefix&... prefix) {
+    (set_frozen(prefix, false), ...);
+    find_trained();
+  }
+  /// The fewest parts of the block that hold every parameter in training and no frozen one, in rising order. Two where
+  /// none is frozen: [0, decayed()) and the rest.
+  const std::vector<parameter_range>& trained() const { return trained_; }
 
   /// The whole block, and its gradients. [0, decayed()) is the group with weight decay. Padding elements are zero.
   view<real, 1> values() const { return values_.all(); }
@@ -164,7 +197,7 @@ class parameter_set {
   index_t count(std::string_view prefix) const {
     index_t n = 0;
     for (const auto& r : records_)
-      if (std::string_view(r.name).substr(0, prefix.size()) == prefix) n += r.size();
+      if (begins(r, prefix)) n += r.size();
     return n;
   }
 
@@ -177,12 +210,49 @@ class parameter_set {
 
  private:
   static constexpr index_t alignment = 64 / static_cast<index_t>(sizeof(scalar));
+  using record = detail::parameter_record<Exec>;
+
+  static bool begins(const record& r, std::string_view prefix) {
+    return std::string_view(r.name).substr(0, prefix.size()) == prefix;
+  }
+
+  void set_frozen(std::string_view prefix, bool frozen) {
+    bool found = false;
+    for (auto& r : records_) {
+      if (!begins(r, prefix)) continue;
+      found = true;
+      r.frozen = frozen;
+      if (!gradients_) continue;
+      const auto gradient = gradients_.all().slice(r.offset, r.offset + r.size());
+      if (frozen) exec_->fill(gradient, 0);  // what has gathered does not count either
+      r.gradient = frozen ? nullptr : gradient.data;
+    }
+    require<config_error>(found, "freeze: found no parameter whose name begins with \"", prefix, "\"");
+  }
+
+  /// Joins neighbours, with the padding between them.
+  void find_trained() {
+    trained_.clear();
+    if (end_ == 0) return;
+    for (decay group : std::initializer_list<decay>{decay::on, decay::off}) {
+      const index_t group_end = group == decay::on ? decayed_ : end_;
+      bool open = false;
+      for (const record& r : records_) {
+        if (r.decays != group) continue;
+        if (open && r.frozen) trained_.back().end = r.offset;
+        if (!open && !r.frozen) trained_.push_back({r.offset, group_end, group});
+        open = !r.frozen;
+      }
+    }
+  }
 
   Exec* exec_ = nullptr;
-  std::deque<detail::parameter_record<Exec>> records_;  // a deque: handles point into it
+  std::deque<record> records_;  // a deque: handles point into it
   buffer<Exec, real> values_, gradients_;
   buffer<Exec, scalar> copy_;
   index_t decayed_ = 0;
+  index_t end_ = 0;  ///< of the block; 0 until it is allocated
+  std::vector<parameter_range> trained_;
 };
 
 }  // namespace transfusion

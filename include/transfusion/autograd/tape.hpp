@@ -66,6 +66,8 @@ class tape {
 
   /// A new variable [rows, cols] with unset values.
   var<Exec> variable(index_t rows, index_t cols) { return make(saved(rows, cols), records()); }
+  /// A variable with a gradient of its own over memory that another one holds.
+  var<Exec> variable_over(view<scalar, 2> value) { return make(value, records()); }
   /// A variable that has no gradient.
   var<Exec> constant(view<scalar, 2> value) { return make(value, false); }
 

@@ -94,6 +94,88 @@ struct silu_backward_map {
   }
 };
 
+/// The share of a standard normal below x: y = x Phi(x), Hendrycks & Gimpel 2016.
+__device__ __forceinline__ float normal_below(float x) { return 0.5f + 0.5f * erff(x * 0.70710678f); }
+/// d gelu(x) / dx = Phi(x) + x phi(x).
+__device__ __forceinline__ float gelu_slope(float x) {
+  return normal_below(x) + x * 0.39894228f * expf(-0.5f * x * x);
+}
+
+template <class T>
+struct gelu_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* y;
+  const T* x;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float v[N];
+    read_lanes(v, x + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) v[k] *= normal_below(v[k]);
+    write_lanes(y + i, v);
+  }
+};
+
+template <class T>
+struct gelu_backward_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* dx;
+  index_t add;  ///< whether to add
+  const T *dy, *x;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float d[N], v[N];
+    read_lanes(d, dy + i);
+    read_lanes(v, x + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) d[k] *= gelu_slope(v[k]);
+    put_lanes(dx + i, add, d);
+  }
+};
+
+template <class T>
+struct multiply_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* y;
+  const T *a, *b;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float u[N], v[N];
+    read_lanes(u, a + i);
+    read_lanes(v, b + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) u[k] *= v[k];
+    write_lanes(y + i, u);
+  }
+};
+
+/// da from dy b, then db from dy a: they may be one array.
+template <class T>
+struct multiply_backward_map {
+  static constexpr int lanes = lanes_of<T>;
+  T *da, *db;
+  bool add_a, add_b;
+  const T *dy, *a, *b;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float d[N], u[N], v[N];
+    read_lanes(d, dy + i);
+    read_lanes(u, a + i);
+    read_lanes(v, b + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      v[k] *= d[k];
+      u[k] *= d[k];
+    }
+    if (da) put_lanes(da + i, add_a, v);
+    if (db) put_lanes(db + i, add_b, u);
+  }
+};
+
 /// y = a + b; y may be a or b.
 template <class T>
 struct add_map {
@@ -169,6 +251,34 @@ void cuda_exec<Scalar>::silu_backward(sink dx, const_matrix dy, const_matrix x) 
   if (!dx) return;
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(dx.into.data, dy.data, x.data);
   cuda::map_all(*context_, dy.size(), packed, cuda::silu_backward_map<Scalar>{dx.into.data, dx.add, dy.data, x.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::gelu(matrix y, const_matrix x) {
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, x.data);
+  cuda::map_all(*context_, y.size(), packed, cuda::gelu_map<Scalar>{y.data, x.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::gelu_backward(sink dx, const_matrix dy, const_matrix x) {
+  if (!dx) return;
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(dx.into.data, dy.data, x.data);
+  cuda::map_all(*context_, dy.size(), packed, cuda::gelu_backward_map<Scalar>{dx.into.data, dx.add, dy.data, x.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::multiply(matrix y, const_matrix a, const_matrix b) {
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, a.data, b.data);
+  cuda::map_all(*context_, y.size(), packed, cuda::multiply_map<Scalar>{y.data, a.data, b.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::multiply_backward(sink da, sink db, const_matrix dy, const_matrix a, const_matrix b) {
+  if (!da && !db) return;
+  Scalar *to_a = da.into.data, *to_b = db.into.data;
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(to_a, to_b, dy.data, a.data, b.data);
+  cuda::map_all(*context_, dy.size(), packed,
+                cuda::multiply_backward_map<Scalar>{to_a, to_b, da.add, db.add, dy.data, a.data, b.data});
 }
 
 template <class Scalar>

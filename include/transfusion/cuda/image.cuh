@@ -12,18 +12,18 @@ namespace transfusion {
 namespace cuda {
 
 /// Images to rows of patches, in the order of the rows: writes are whole, neighbouring reads share their lines.
-/// From: what the values are. Packs of at most `Lanes` neighbours; Lanes divides patch.
+/// From: what the values are. Packs of at most `Lanes` neighbours; Lanes divides patch.width.
 template <class T, class From, int Lanes>
 struct to_patches_map {
   static constexpr int lanes = Lanes;
   T* patches;
   bool add;
   const From* values;
-  index_t patch;
+  patch_shape patch;
 
   template <int N>
   __device__ void at(index_t, const image_place& place, index_t e) const {
-    const index_t width = place.shape.channels * patch * patch;
+    const index_t width = place.shape.channels * patch.size();
     const index_t from = place.first_value + (counts_in_32_bits(place.shape) ? value<std::uint32_t>(place, e, width)
                                                                              : value<index_t>(place, e, width));
     float v[N];
@@ -45,7 +45,7 @@ struct from_patches_map {
   static constexpr int lanes = Lanes;
   T* values;
   const T* patches;
-  index_t patch;
+  patch_shape patch;
 
   template <int N>
   __device__ void at(index_t, const image_place& place, index_t e) const {
@@ -58,7 +58,7 @@ struct from_patches_map {
   __device__ index_t cell(const image_place& place, index_t e) const {
     const patch_cell<Int> c = patch_index<Int>(place.shape, patch).cell(static_cast<Int>(e));
     const index_t row = place.first_patch + static_cast<index_t>(c.row);
-    return row * (place.shape.channels * patch * patch) + static_cast<index_t>(c.col);
+    return row * (place.shape.channels * patch.size()) + static_cast<index_t>(c.col);
   }
 };
 
@@ -100,20 +100,20 @@ struct clamp_map {
   }
 };
 
-/// Calls f with the widest pack, at most a whole one of T, that the patches and both addresses allow.
+/// Calls f with the widest pack, at most a whole one of T, that the width of the patches and both addresses allow.
 template <class T, class A, class B, class F>
-void with_patch_lanes(index_t patch, const A* a, const B* b, F f) {
+void with_patch_lanes(index_t width, const A* a, const B* b, F f) {
   if constexpr (lanes_of<T> >= 8)
-    if (patch % 8 == 0 && packs_fit<8>(a, b)) return f(std::integral_constant<int, 8>());
-  if (patch % 4 == 0 && packs_fit<4>(a, b)) return f(std::integral_constant<int, 4>());
-  if (patch % 2 == 0 && packs_fit<2>(a, b)) return f(std::integral_constant<int, 2>());
+    if (width % 8 == 0 && packs_fit<8>(a, b)) return f(std::integral_constant<int, 8>());
+  if (width % 4 == 0 && packs_fit<4>(a, b)) return f(std::integral_constant<int, 4>());
+  if (width % 2 == 0 && packs_fit<2>(a, b)) return f(std::integral_constant<int, 2>());
   f(std::integral_constant<int, 1>());
 }
 
 template <class T, class From>
 void to_patches(detail::cuda_context& c, T* patches, bool add, view<const From, 1> values,
-                view<const image_place, 1> places, index_t patch) {
-  with_patch_lanes<T>(patch, patches, values.data, [&](auto lanes) {
+                view<const image_place, 1> places, patch_shape patch) {
+  with_patch_lanes<T>(patch.width, patches, values.data, [&](auto lanes) {
     map_images(c, values.size(), places, true,
                to_patches_map<T, From, decltype(lanes)::value>{patches, add, values.data, patch});
   });
@@ -122,20 +122,20 @@ void to_patches(detail::cuda_context& c, T* patches, bool add, view<const From, 
 }  // namespace cuda
 
 template <class Scalar>
-void cuda_exec<Scalar>::patchify(matrix patches, const_real_vector values, images places, index_t patch) {
+void cuda_exec<Scalar>::patchify(matrix patches, const_real_vector values, images places, patch_shape patch) {
   cuda::to_patches(*context_, patches.data, false, values, places, patch);
 }
 
 template <class Scalar>
-void cuda_exec<Scalar>::unpatchify(vector values, const_matrix patches, images places, index_t patch) {
-  cuda::with_patch_lanes<Scalar>(patch, values.data, patches.data, [&](auto lanes) {
+void cuda_exec<Scalar>::unpatchify(vector values, const_matrix patches, images places, patch_shape patch) {
+  cuda::with_patch_lanes<Scalar>(patch.width, values.data, patches.data, [&](auto lanes) {
     cuda::map_images(*context_, values.size(), places, true,
                      cuda::from_patches_map<Scalar, decltype(lanes)::value>{values.data, patches.data, patch});
   });
 }
 
 template <class Scalar>
-void cuda_exec<Scalar>::unpatchify_backward(sink dpatches, const_vector dvalues, images places, index_t patch) {
+void cuda_exec<Scalar>::unpatchify_backward(sink dpatches, const_vector dvalues, images places, patch_shape patch) {
   if (!dpatches) return;
   cuda::to_patches(*context_, dpatches.into.data, dpatches.add, dvalues, places, patch);
 }

@@ -6,25 +6,11 @@
 #include <cub/cub.cuh>
 
 #include "transfusion/cuda/kernels/rows.cuh"
+#include "transfusion/cuda/scratch_plan.cuh"
 #include "transfusion/exec/cuda.hpp"
 
 namespace transfusion {
 namespace cuda {
-
-/// Lays arrays one after another in one piece of scratch memory, each 256-byte aligned.
-class scratch_plan {
- public:
-  template <class T>
-  std::size_t add(index_t count) {
-    const std::size_t at = bytes_;
-    bytes_ += (static_cast<std::size_t>(count) * sizeof(T) + 255) / 256 * 256;
-    return at;
-  }
-  std::size_t bytes() const { return bytes_; }
-
- private:
-  std::size_t bytes_ = 0;
-};
 
 inline void sort_places(detail::cuda_context& c, void* memory, std::size_t& bytes, const named_places& p,
                         index_t targets) {
@@ -112,6 +98,29 @@ void cuda_exec<Scalar>::scatter_rows_backward(sink dx, sink ds, const_matrix dy,
   if (x != s) return write(x, s);
   write(x, nullptr);  // one array: the first is written before the second adds
   write(nullptr, s);
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::concatenate(matrix y, const_matrix a, const_matrix b) {
+  constexpr int lanes = cuda::lanes_of<Scalar>;
+  const bool packed = a.cols() % lanes == 0 && cuda::packs_fit<lanes>(y.data, a.data, b.data);
+  cuda::map_rows(*context_, y.rows(), y.cols(), packed,
+                 cuda::concatenate_map<Scalar>{y.data, a.data, b.data, a.cols(), b.cols()});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::concatenate_backward(sink da, sink db, const_matrix dy) {
+  constexpr int lanes = cuda::lanes_of<Scalar>;
+  const auto take = [&](sink to, index_t first) {  // one after another: they may be one array
+    if (!to) return;
+    const index_t cols = to.into.cols();
+    const bool packed =
+        first % lanes == 0 && dy.cols() % lanes == 0 && cuda::packs_fit<lanes>(to.into.data, dy.data);
+    cuda::map_rows(*context_, dy.rows(), cols, packed,
+                   cuda::take_columns_map<Scalar>{to.into.data, to.add, dy.data, first, cols, dy.cols()});
+  };
+  take(da, 0);
+  take(db, dy.cols() - (db ? db.into.cols() : 0));
 }
 
 }  // namespace transfusion

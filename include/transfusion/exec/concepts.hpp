@@ -83,9 +83,10 @@ concept norm_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, view
 
 template <class E, class T = typename E::scalar, class R = typename E::real>
 concept attention_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, view<R, 2> rm, view<const R, 2> crm,
-                                        gradient_sink<T> sink, view<const token_t, 1> ids, key_intervals keys,
+                                        gradient_sink<T> sink, view<const token_t, 2> positions, key_intervals keys,
                                         attention_shape shape) {
-  e.rope_table(rm, ids, 1e4);                        // table[N,C]: cos, sin of position * theta^(-2i/C), pair by pair
+  // table[N,C]: cos, sin of position * theta^(-2i/C) for pair i; positions[N,A], A axes, of which pair i takes i % A.
+  e.rope_table(rm, positions, 1e4);
   e.rope(m, crm, 1.0);                               // rotates adjacent pairs of each head of x[N,H*C] in place; -1: back
   e.attention(m, rm, cm, cm, cm, keys, shape);       // o[N,H*C], log-sum-exp[N,H]; a row that sees no key gives 0
   e.attention_backward(sink, sink, sink, cm, cm, crm, cm, cm, cm, keys, shape); // dq, dk, dv from do, o, lse, q, k, v
@@ -111,8 +112,8 @@ concept elementwise_operations = requires(E& e, view<T, 2> m, view<const T, 2> c
 template <class E, class T = typename E::scalar, class R = typename E::real>
 concept image_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, view<T, 1> x, view<const T, 1> cx,
                                     view<R, 1> r, view<const R, 1> cr, view<const R, 2> crm, gradient_sink<T> sink,
-                                    view<const image_place, 1> images, index_t patch) {
-  e.patchify(m, cr, images, patch);                  // [C,H,W] images to rows [P, C*patch*patch] in raster order
+                                    view<const image_place, 1> images, patch_shape patch) {
+  e.patchify(m, cr, images, patch);                  // [C,Z,H,W] images to rows [P, C*patch.size()], both in raster order
   e.unpatchify(x, cm, images, patch);                // and back
   e.unpatchify_backward(sink, cx, images, patch);    // dpatches from dvalues
   e.mix(r, cr, cr, crm, images);                     // out = c[i][0] * a + c[i][1] * b for image i; out may be a or b
@@ -123,7 +124,9 @@ template <class E, class T = typename E::scalar, class R = typename E::real>
 concept loss_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, view<const T, 1> cx, view<R, 2> rm,
                                    view<R, 1> r, view<const R, 1> cr, gradient_sink<T> sink,
                                    view<const token_t, 1> ids, view<const image_place, 1> images) {
-  e.cross_entropy(r, r, m, rm, cm, cm, ids, cr, 0.0); // loss[N], log Z[N], dx, dw += from x, w[V,D], targets, weights, z weight
+  // loss[N], log Z[N], dx, dw += from x, w[V,D], targets, weights, z weight and smoothing s:
+  // loss = (1-s) * -log p(target) + s * the mean over the vocabulary of -log p; gradients of weight * (loss + z log² Z).
+  e.cross_entropy(r, r, m, rm, cm, cm, ids, cr, 0.0, 0.0);
   e.squared_error(r, sink, cx, cr, images, cr);      // loss[i] = mean over image i; dy from prediction, target, weights[i]
 };
 

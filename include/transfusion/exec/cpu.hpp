@@ -46,6 +46,9 @@ class cpu_exec {
   void linear(matrix y, const_matrix x, const_matrix w, const_vector b);
   void logits(matrix y, const_matrix x, const_matrix w) { linear(y, x, w, {}); }
   void linear_backward(sink dx, matrix dw, vector db, const_matrix dy, const_matrix x, const_matrix w);
+  void convolution(matrix y, const_matrix x, const_matrix w, const_vector b, view<const token_t, 2> taps);
+  void convolution_backward(sink dx, matrix dw, vector db, const_matrix dy, const_matrix x, const_matrix w,
+                            view<const token_t, 2> taps, view<const token_t, 2> reverse);
   void embedding(matrix y, const_matrix table, tokens ids);
   void embedding_backward(matrix dtable, const_matrix dy, tokens ids);
 
@@ -54,7 +57,16 @@ class cpu_exec {
                     double epsilon);
   void rms_norm_backward(sink dx, vector dw, const_matrix dy, const_matrix x, const_vector w, const_vector inverse_rms);
 
-  void rope_table(matrix table, tokens positions, double theta);
+  void layer_norm(matrix y, matrix stats, const_matrix x, const_vector w, const_vector b, double epsilon);
+  void layer_norm_backward(sink dx, vector dw, vector db, const_matrix dy, const_matrix x, const_vector w,
+                           const_matrix stats);
+
+  void group_norm(matrix y, matrix stats, const_matrix x, const_vector w, const_vector b,
+                  view<const key_interval, 1> ranges, index_t groups, double epsilon);
+  void group_norm_backward(sink dx, vector dw, vector db, const_matrix dy, const_matrix x, const_vector w,
+                           const_matrix stats, view<const key_interval, 1> ranges, index_t groups);
+
+  void rope_table(matrix table, view<const token_t, 2> positions, double theta);
   void rope(matrix x, const_matrix table, double direction);
   void attention(matrix o, matrix lse, const_matrix q, const_matrix k, const_matrix v, key_intervals keys,
                  attention_shape shape);
@@ -65,8 +77,15 @@ class cpu_exec {
   void swiglu_backward(sink dgate, sink dup, const_matrix dy, const_matrix gate, const_matrix up);
   void silu(matrix y, const_matrix x);
   void silu_backward(sink dx, const_matrix dy, const_matrix x);
+  void gelu(matrix y, const_matrix x);
+  void gelu_backward(sink dx, const_matrix dy, const_matrix x);
+  void multiply(matrix y, const_matrix a, const_matrix b);
+  void multiply_backward(sink da, sink db, const_matrix dy, const_matrix a, const_matrix b);
+  void dropout(sink y, const_matrix x, random_key key, double rate, index_t first);
   void add(matrix y, const_matrix a, const_matrix b);
   void accumulate(sink dx, const_matrix x);
+  void concatenate(matrix y, const_matrix a, const_matrix b);
+  void concatenate_backward(sink da, sink db, const_matrix dy);
   void timestep_embedding(matrix y, const_vector t, double max_period);
   void gather_rows(matrix y, const_matrix x, tokens rows);
   void gather_rows_backward(sink dx, const_matrix dy, tokens rows);
@@ -74,14 +93,18 @@ class cpu_exec {
   void write_rows(matrix y, const_matrix s, tokens rows);
   void scatter_rows_backward(sink dx, sink ds, const_matrix dy, tokens rows);
 
-  void patchify(matrix patches, const_vector values, images places, index_t patch);
-  void unpatchify(vector values, const_matrix patches, images places, index_t patch);
-  void unpatchify_backward(sink dpatches, const_vector dvalues, images places, index_t patch);
+  void patchify(matrix patches, const_vector values, images places, patch_shape patch);
+  void unpatchify(vector values, const_matrix patches, images places, patch_shape patch);
+  void unpatchify_backward(sink dpatches, const_vector dvalues, images places, patch_shape patch);
   void mix(vector out, const_vector a, const_vector b, const_matrix coefficients, images places);
   void clamp(vector x, double low, double high);
+  void match_deviation(vector x, const_vector reference, images places, double strength);
+  void dynamic_threshold(vector x, images places, double quantile, double floor);
+  void scaled_error(vector out, const_vector error, const_vector a, const_vector b, images places, double absolute,
+                    double relative);
 
   void cross_entropy(vector loss, vector log_z, matrix dx, matrix dw, const_matrix x, const_matrix w, tokens targets,
-                     const_vector weights, double z_weight);
+                     const_vector weights, double z_weight, double smoothing);
   void squared_error(vector loss, sink dprediction, const_vector prediction, const_vector target, images places,
                      const_vector weights);
 

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "transfusion/core/bf16.hpp"
+#include "transfusion/core/error.hpp"
 #include "transfusion/exec/concepts.hpp"
 
 namespace transfusion {
@@ -13,12 +14,18 @@ namespace transfusion {
 namespace detail {
 struct cuda_context;     // cuda/context.cuh
 struct cuda_recordings;  // cuda/repeat.cuh
+
+/// There is no memory left while a graph is captured, when none can be given back.
+struct full_while_capturing : device_error {
+  full_while_capturing() : device_error("out of device memory while a graph is captured") {}
+};
 }  // namespace detail
 
 /// Where a cuda_exec works.
 struct cuda_options {
   int device = 0;
-  void* stream = nullptr;  ///< a cudaStream_t of the caller's; null: the policy makes its own
+  /// A cudaStream_t of the caller's; null: the policy makes its own. Work on cudaStreamLegacy never becomes a graph.
+  void* stream = nullptr;
 };
 
 /// What a device is.
@@ -67,6 +74,11 @@ class cuda_exec {
   /// How many blocks of memory this policy has handed out so far, and the most bytes it has held at one time.
   index_t allocations() const;
   index_t peak_bytes() const;
+  /// The rate of dense products, floating-point operations a second: as the device's data sheet has it for bf16, 0
+  /// where that is not known or Scalar is another type; and as a large square product runs here. That one is measured
+  /// at the first call, which waits; it is 0 where there is no memory for it.
+  double nominal_matmul_rate() const;
+  double matmul_rate();
   /// Waits until all work given so far is done.
   void synchronize();
 
@@ -95,6 +107,9 @@ class cuda_exec {
   void linear(matrix y, const_matrix x, const_matrix w, const_vector b);
   void logits(real_matrix y, const_matrix x, const_matrix w);
   void linear_backward(sink dx, real_matrix dw, real_vector db, const_matrix dy, const_matrix x, const_matrix w);
+  void convolution(matrix y, const_matrix x, const_matrix w, const_vector b, view<const token_t, 2> taps);
+  void convolution_backward(sink dx, real_matrix dw, real_vector db, const_matrix dy, const_matrix x, const_matrix w,
+                            view<const token_t, 2> taps, view<const token_t, 2> reverse);
   void embedding(matrix y, const_matrix table, tokens ids);
   void embedding_backward(real_matrix dtable, const_matrix dy, tokens ids);
 
@@ -103,8 +118,17 @@ class cuda_exec {
                     double epsilon);
   void rms_norm_backward(sink dx, real_vector dw, const_matrix dy, const_matrix x, const_real_vector w,
                          const_real_vector inverse_rms);
+  void layer_norm(matrix y, real_matrix stats, const_matrix x, const_real_vector w, const_real_vector b,
+                  double epsilon);
+  void layer_norm_backward(sink dx, real_vector dw, real_vector db, const_matrix dy, const_matrix x,
+                           const_real_vector w, const_real_matrix stats);
+  void group_norm(matrix y, real_matrix stats, const_matrix x, const_real_vector w, const_real_vector b,
+                  view<const key_interval, 1> ranges, index_t groups, double epsilon);
+  void group_norm_backward(sink dx, real_vector dw, real_vector db, const_matrix dy, const_matrix x,
+                           const_real_vector w, const_real_matrix stats, view<const key_interval, 1> ranges,
+                           index_t groups);
 
-  void rope_table(real_matrix table, tokens positions, double theta);
+  void rope_table(real_matrix table, view<const token_t, 2> positions, double theta);
   void rope(matrix x, const_real_matrix table, double direction);
   void attention(matrix o, real_matrix lse, const_matrix q, const_matrix k, const_matrix v, key_intervals keys,
                  attention_shape shape);
@@ -115,8 +139,15 @@ class cuda_exec {
   void swiglu_backward(sink dgate, sink dup, const_matrix dy, const_matrix gate, const_matrix up);
   void silu(matrix y, const_matrix x);
   void silu_backward(sink dx, const_matrix dy, const_matrix x);
+  void gelu(matrix y, const_matrix x);
+  void gelu_backward(sink dx, const_matrix dy, const_matrix x);
+  void multiply(matrix y, const_matrix a, const_matrix b);
+  void multiply_backward(sink da, sink db, const_matrix dy, const_matrix a, const_matrix b);
+  void dropout(sink y, const_matrix x, random_key key, double rate, index_t first);
   void add(matrix y, const_matrix a, const_matrix b);
   void accumulate(sink dx, const_matrix x);
+  void concatenate(matrix y, const_matrix a, const_matrix b);
+  void concatenate_backward(sink da, sink db, const_matrix dy);
   void timestep_embedding(matrix y, const_real_vector t, double max_period);
   void gather_rows(matrix y, const_matrix x, tokens rows);
   void gather_rows_backward(sink dx, const_matrix dy, tokens rows);
@@ -124,14 +155,18 @@ class cuda_exec {
   void write_rows(matrix y, const_matrix s, tokens rows);
   void scatter_rows_backward(sink dx, sink ds, const_matrix dy, tokens rows);
 
-  void patchify(matrix patches, const_real_vector values, images places, index_t patch);
-  void unpatchify(vector values, const_matrix patches, images places, index_t patch);
-  void unpatchify_backward(sink dpatches, const_vector dvalues, images places, index_t patch);
+  void patchify(matrix patches, const_real_vector values, images places, patch_shape patch);
+  void unpatchify(vector values, const_matrix patches, images places, patch_shape patch);
+  void unpatchify_backward(sink dpatches, const_vector dvalues, images places, patch_shape patch);
   void mix(real_vector out, const_real_vector a, const_real_vector b, const_real_matrix coefficients, images places);
   void clamp(real_vector x, double low, double high);
+  void match_deviation(real_vector x, const_real_vector reference, images places, double strength);
+  void dynamic_threshold(real_vector x, images places, double quantile, double floor);
+  void scaled_error(real_vector out, const_real_vector error, const_real_vector a, const_real_vector b, images places,
+                    double absolute, double relative);
 
   void cross_entropy(real_vector loss, real_vector log_z, matrix dx, real_matrix dw, const_matrix x, const_matrix w,
-                     tokens targets, const_real_vector weights, double z_weight);
+                     tokens targets, const_real_vector weights, double z_weight, double smoothing);
   void squared_error(real_vector loss, sink dprediction, const_vector prediction, const_real_vector target,
                      images places, const_real_vector weights);
 
@@ -148,6 +183,9 @@ class cuda_exec {
     begin_repeat(r);
     try {
       f();
+    } catch (const detail::full_while_capturing&) {
+      abandon_repeat(r);
+      return false;  // the next run is a plain one, which can wait for the device and give memory back
     } catch (...) {
       abandon_repeat(r);
       throw;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <new>
+#include <numbers>
 #include <type_traits>
 #include <vector>
 
@@ -93,6 +94,32 @@ class reference_exec {
       }
   }
 
+  void convolution(matrix y, const_matrix x, const_matrix w, const_vector b, view<const token_t, 2> taps) {
+    for (index_t m = 0; m < y.rows(); ++m)
+      for (index_t o = 0; o < y.cols(); ++o) {
+        real sum = b ? real{b[o]} : real{0};
+        for (index_t k = 0; k < taps.cols(); ++k)
+          for (index_t c = 0; taps(m, k) >= 0 && c < x.cols(); ++c) sum += x(taps(m, k), c) * w(o, k * x.cols() + c);
+        y(m, o) = static_cast<Scalar>(sum);
+      }
+  }
+  /// `taps` alone says all; `reverse` is for those who gather.
+  void convolution_backward(sink dx, real_matrix dw, real_vector db, const_matrix dy, const_matrix x, const_matrix w,
+                            view<const token_t, 2> taps, view<const token_t, 2>) {
+    std::vector<real> sums(static_cast<std::size_t>(x.size()));
+    const real_matrix to_x(sums.data(), x.rows(), x.cols());
+    for (index_t m = 0; m < dy.rows(); ++m)
+      for (index_t o = 0; o < dy.cols(); ++o) {
+        if (db) db[o] += dy(m, o);
+        for (index_t k = 0; k < taps.cols(); ++k)
+          for (index_t c = 0, n = taps(m, k); n >= 0 && c < x.cols(); ++c) {
+            to_x(n, c) += dy(m, o) * w(o, k * x.cols() + c);
+            if (dw) dw(o, k * x.cols() + c) += dy(m, o) * x(n, c);
+          }
+      }
+    put_all(dx, to_x);
+  }
+
   void embedding(matrix y, const_matrix table, view<const token_t, 1> ids) {
     for (index_t n = 0; n < y.rows(); ++n)
       for (index_t d = 0; d < y.cols(); ++d) y(n, d) = ids[n] < 0 ? Scalar{} : table(ids[n], d);
@@ -128,11 +155,89 @@ class reference_exec {
     }
   }
 
-  void rope_table(real_matrix table, view<const token_t, 1> positions, double theta) {
-    const index_t width = table.cols();
+  void group_norm(matrix y, real_matrix stats, const_matrix x, const_real_vector w, const_real_vector b,
+                  view<const key_interval, 1> ranges, index_t groups, double epsilon) {
+    const index_t width = x.cols() / groups;
+    for (index_t i = 0; i < ranges.size(); ++i)
+      for (index_t g = 0; g < groups; ++g) {
+        const real count = static_cast<real>((ranges[i].end - ranges[i].begin) * width);
+        real sum = 0, squares = 0;
+        each_of_group(ranges[i], g, width, [&](index_t n, index_t c) { sum += x(n, c); });
+        const real mean = sum / count;
+        each_of_group(ranges[i], g, width,
+                      [&](index_t n, index_t c) { squares += (x(n, c) - mean) * (x(n, c) - mean); });
+        const real inverse = 1 / std::sqrt(squares / count + static_cast<real>(epsilon));
+        each_of_group(ranges[i], g, width, [&](index_t n, index_t c) {
+          y(n, c) = static_cast<Scalar>((x(n, c) - mean) * inverse * w[c] + b[c]);
+        });
+        stats(i * groups + g, 0) = mean;
+        stats(i * groups + g, 1) = inverse;
+      }
+  }
+  void group_norm_backward(sink dx, real_vector dw, real_vector db, const_matrix dy, const_matrix x,
+                           const_real_vector w, const_real_matrix stats, view<const key_interval, 1> ranges,
+                           index_t groups) {
+    const index_t width = x.cols() / groups;
+    for (index_t i = 0; i < ranges.size(); ++i)
+      for (index_t g = 0; g < groups; ++g) {
+        const real count = static_cast<real>((ranges[i].end - ranges[i].begin) * width);
+        const real mean = stats(i * groups + g, 0), inverse = stats(i * groups + g, 1);
+        const auto normed = [&](index_t n, index_t c) { return (x(n, c) - mean) * inverse; };
+        real sum = 0, along = 0;
+        each_of_group(ranges[i], g, width, [&](index_t n, index_t c) {
+          sum += dy(n, c) * w[c];
+          along += dy(n, c) * w[c] * normed(n, c);
+          if (dw) dw[c] += dy(n, c) * normed(n, c);
+          if (db) db[c] += dy(n, c);
+        });
+        if (!dx) continue;
+        each_of_group(ranges[i], g, width, [&](index_t n, index_t c) {
+          put(dx, n, c, inverse * (dy(n, c) * w[c] - sum / count - normed(n, c) * along / count));
+        });
+      }
+  }
+
+  void layer_norm(matrix y, real_matrix stats, const_matrix x, const_real_vector w, const_real_vector b,
+                  double epsilon) {
+    const real width = static_cast<real>(x.cols());
+    for (index_t n = 0; n < x.rows(); ++n) {
+      real sum = 0, squares = 0;
+      for (index_t d = 0; d < x.cols(); ++d) sum += x(n, d);
+      const real mean = sum / width;
+      for (index_t d = 0; d < x.cols(); ++d) squares += (x(n, d) - mean) * (x(n, d) - mean);
+      const real inverse = 1 / std::sqrt(squares / width + static_cast<real>(epsilon));
+      for (index_t d = 0; d < x.cols(); ++d)
+        y(n, d) = static_cast<Scalar>((x(n, d) - mean) * inverse * (w ? w[d] : real{1}) + (b ? b[d] : real{0}));
+      stats(n, 0) = mean;
+      stats(n, 1) = inverse;
+    }
+  }
+  void layer_norm_backward(sink dx, real_vector dw, real_vector db, const_matrix dy, const_matrix x,
+                           const_real_vector w, const_real_matrix stats) {
+    const real width = static_cast<real>(x.cols());
+    for (index_t n = 0; n < x.rows(); ++n) {
+      const real mean = stats(n, 0), inverse = stats(n, 1);
+      const auto normed = [&](index_t d) { return (x(n, d) - mean) * inverse; };
+      const auto pull = [&](index_t d) { return dy(n, d) * (w ? w[d] : real{1}); };
+      real total = 0, along = 0;
+      for (index_t d = 0; d < x.cols(); ++d) {
+        total += pull(d);
+        along += pull(d) * normed(d);
+      }
+      for (index_t d = 0; d < x.cols(); ++d) {
+        if (dw) dw[d] += dy(n, d) * normed(d);
+        if (db) db[d] += dy(n, d);
+        if (dx) put(dx, n, d, inverse * (pull(d) - total / width - normed(d) * along / width));
+      }
+    }
+  }
+
+  void rope_table(real_matrix table, view<const token_t, 2> positions, double theta) {
+    const index_t width = table.cols(), axes = positions.cols();
     for (index_t n = 0; n < table.rows(); ++n)
       for (index_t i = 0; i < width / 2; ++i) {
-        const double angle = positions[n] * std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(width));
+        const double angle =
+            positions(n, i % axes) * std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(width));
         table(n, 2 * i) = static_cast<real>(std::cos(angle));
         table(n, 2 * i + 1) = static_cast<real>(std::sin(angle));
       }
@@ -231,12 +336,52 @@ class reference_exec {
         put(dx, n, d, dy(n, d) * s * (1 + x(n, d) * (1 - s)));
       }
   }
+  void gelu(matrix y, const_matrix x) {
+    for (index_t i = 0; i < y.size(); ++i) y.data[i] = static_cast<Scalar>(x.data[i] * normal_below(x.data[i]));
+  }
+  void gelu_backward(sink dx, const_matrix dy, const_matrix x) {
+    for (index_t n = 0; n < dy.rows(); ++n)
+      for (index_t d = 0; d < dy.cols(); ++d) {
+        const real v = x(n, d), density = std::exp(-v * v / 2) / std::sqrt(2 * std::numbers::pi_v<real>);
+        put(dx, n, d, dy(n, d) * (normal_below(v) + v * density));
+      }
+  }
+  void multiply(matrix y, const_matrix a, const_matrix b) {
+    for (index_t i = 0; i < y.size(); ++i) y.data[i] = static_cast<Scalar>(a.data[i] * b.data[i]);
+  }
+  void multiply_backward(sink da, sink db, const_matrix dy, const_matrix a, const_matrix b) {
+    for (index_t n = 0; n < dy.rows(); ++n)
+      for (index_t d = 0; d < dy.cols(); ++d) {
+        if (da) put(da, n, d, dy(n, d) * b(n, d));
+        if (db) put(db, n, d, dy(n, d) * a(n, d));
+      }
+  }
+  void dropout(sink y, const_matrix x, random_key key, double rate, index_t first) {
+    for (index_t n = 0; n < x.rows(); ++n)
+      for (index_t d = 0; d < x.cols(); ++d) {
+        const bool kept = key.uniform(static_cast<std::uint64_t>(first + n * x.cols() + d)) >= rate;
+        put(y, n, d, kept ? x(n, d) * static_cast<real>(1 / (1 - rate)) : real{0});
+      }
+  }
   void add(matrix y, const_matrix a, const_matrix b) {
     for (index_t i = 0; i < y.size(); ++i) y.data[i] = static_cast<Scalar>(a.data[i] + b.data[i]);
   }
   void accumulate(sink dx, const_matrix x) {
     for (index_t n = 0; n < x.rows(); ++n)
       for (index_t d = 0; d < x.cols(); ++d) put(dx, n, d, x(n, d));
+  }
+  void concatenate(matrix y, const_matrix a, const_matrix b) {
+    for (index_t n = 0; n < y.rows(); ++n)
+      for (index_t d = 0; d < y.cols(); ++d) y(n, d) = d < a.cols() ? a(n, d) : b(n, d - a.cols());
+  }
+  void concatenate_backward(sink da, sink db, const_matrix dy) {
+    const index_t first = da ? da.into.cols() : dy.cols() - (db ? db.into.cols() : 0);
+    for (index_t n = 0; n < dy.rows(); ++n)
+      for (index_t d = 0; d < dy.cols(); ++d)
+        if (d < first && da)
+          put(da, n, d, dy(n, d));
+        else if (d >= first && db)
+          put(db, n, d - first, dy(n, d));
   }
   void timestep_embedding(matrix y, const_real_vector t, double max_period) {
     const index_t half = y.cols() / 2;
@@ -278,16 +423,16 @@ class reference_exec {
       for (index_t d = 0; d < dy.cols(); ++d) put(ds, i, d, dy(rows[i], d));
   }
 
-  void patchify(matrix patches, const_real_vector values, view<const image_place, 1> images, index_t patch) {
+  void patchify(matrix patches, const_real_vector values, view<const image_place, 1> images, patch_shape patch) {
     each_patch_value(images, patch, [&](index_t row, index_t col, index_t value) {
       patches(row, col) = static_cast<Scalar>(values[value]);
     });
   }
-  void unpatchify(vector values, const_matrix patches, view<const image_place, 1> images, index_t patch) {
+  void unpatchify(vector values, const_matrix patches, view<const image_place, 1> images, patch_shape patch) {
     each_patch_value(images, patch,
                      [&](index_t row, index_t col, index_t value) { values[value] = patches(row, col); });
   }
-  void unpatchify_backward(sink dpatches, const_vector dvalues, view<const image_place, 1> images, index_t patch) {
+  void unpatchify_backward(sink dpatches, const_vector dvalues, view<const image_place, 1> images, patch_shape patch) {
     each_patch_value(images, patch,
                      [&](index_t row, index_t col, index_t value) { put(dpatches, row, col, dvalues[value]); });
   }
@@ -305,26 +450,71 @@ class reference_exec {
       if (x[i] > static_cast<real>(high)) x[i] = static_cast<real>(high);
     }
   }
+  void match_deviation(real_vector x, const_real_vector reference, view<const image_place, 1> images, double strength) {
+    for (index_t i = 0; i < images.size(); ++i) {
+      const index_t at = images[i].first_value, end = at + images[i].shape.size();
+      const real own = deviation(x, at, end);
+      if (own == 0) continue;
+      const real by =
+          static_cast<real>(strength) * (deviation(reference, at, end) / own) + static_cast<real>(1 - strength);
+      for (index_t e = at; e < end; ++e) x[e] *= by;
+    }
+  }
+  void dynamic_threshold(real_vector x, view<const image_place, 1> images, double quantile, double floor) {
+    for (index_t i = 0; i < images.size(); ++i) {
+      const index_t at = images[i].first_value, end = at + images[i].shape.size();
+      std::vector<real> sizes;
+      for (index_t e = at; e < end; ++e) sizes.push_back(std::abs(x[e]));
+      if (sizes.empty()) continue;
+      // What is no number counts as larger than any.
+      std::sort(sizes.begin(), sizes.end(), [](real u, real v) { return u < v || (!std::isnan(u) && std::isnan(v)); });
+      const double place = quantile * static_cast<double>(sizes.size() - 1);
+      const std::size_t below = static_cast<std::size_t>(place), above = std::min(below + 1, sizes.size() - 1);
+      const real part = static_cast<real>(place - static_cast<double>(below));
+      const real most = std::max(static_cast<real>(floor), sizes[below] + part * (sizes[above] - sizes[below]));
+      clamp(x.slice(at, end), -most, most);
+      for (index_t e = at; e < end; ++e) x[e] *= static_cast<real>(floor) / most;
+    }
+  }
+  void scaled_error(real_vector out, const_real_vector error, const_real_vector a, const_real_vector b,
+                    view<const image_place, 1> images, double absolute, double relative) {
+    for (index_t i = 0; i < images.size(); ++i) {
+      const index_t at = images[i].first_value, end = at + images[i].shape.size();
+      real squares = 0;
+      for (index_t e = at; e < end; ++e) {
+        const real largest = std::max(std::abs(a[e]), std::abs(b[e]));
+        const real share = error[e] / (static_cast<real>(absolute) + static_cast<real>(relative) * largest);
+        squares += share * share;
+      }
+      out[i] = std::sqrt(squares / static_cast<real>(end - at));
+    }
+  }
 
   void cross_entropy(real_vector loss, real_vector log_z, matrix dx, real_matrix dw, const_matrix x, const_matrix w,
-                     view<const token_t, 1> targets, const_real_vector weights, double z_weight) {
+                     view<const token_t, 1> targets, const_real_vector weights, double z_weight, double smoothing) {
+    // What the smoothed target asks of every token, and of the one that is meant.
+    const double even = smoothing / static_cast<double>(w.rows());
+    const real share = static_cast<real>(even), aim = static_cast<real>(1 - even * static_cast<double>(w.rows() - 1));
     std::vector<real> logits(static_cast<std::size_t>(w.rows())), row(static_cast<std::size_t>(x.cols()));
     for (index_t n = 0; n < x.rows(); ++n) {
       loss[n] = log_z[n] = 0;
       std::fill(row.begin(), row.end(), real{0});
       if (targets[n] >= 0) {
-        real top = -INFINITY, total = 0;
+        real top = -INFINITY, total = 0, all = 0;
         for (index_t o = 0; o < w.rows(); ++o) {
           logits[static_cast<std::size_t>(o)] = dot(x, n, w, o);
           top = std::max(top, logits[static_cast<std::size_t>(o)]);
+          all += logits[static_cast<std::size_t>(o)];
         }
         for (real logit : logits) total += std::exp(logit - top);
         log_z[n] = top + std::log(total);
-        loss[n] = log_z[n] - logits[static_cast<std::size_t>(targets[n])];
+        const real hit = logits[static_cast<std::size_t>(targets[n])];
+        loss[n] = log_z[n] - hit;
+        if (smoothing > 0) loss[n] += static_cast<real>(smoothing) * (hit - all / static_cast<real>(w.rows()));
         for (index_t o = 0; dx && o < w.rows(); ++o) {
           const real p = std::exp(logits[static_cast<std::size_t>(o)] - log_z[n]);
-          const real dlogit = weights[n] * (p * (1 + 2 * static_cast<real>(z_weight) * log_z[n]) -
-                                            static_cast<real>(o == targets[n] ? 1 : 0));
+          const real dlogit =
+              weights[n] * (p * (1 + 2 * static_cast<real>(z_weight) * log_z[n]) - (o == targets[n] ? aim : share));
           for (index_t d = 0; d < x.cols(); ++d) {
             row[static_cast<std::size_t>(d)] += dlogit * w(o, d);
             if (dw) dw(o, d) += dlogit * x(n, d);
@@ -396,7 +586,23 @@ class reference_exec {
     for (index_t i = 0; i < x.cols(); ++i) sum += x(n, i) * w(o, i);
     return sum;
   }
+  /// Calls f(row, column) for the rows of an image and the columns of its group g.
+  template <class F>
+  static void each_of_group(key_interval rows, index_t g, index_t width, F f) {
+    for (index_t n = rows.begin; n < rows.end; ++n)
+      for (index_t c = g * width; c < (g + 1) * width; ++c) f(n, c);
+  }
   static real sigmoid(real x) { return 1 / (1 + std::exp(-x)); }
+  /// The probability that a standard normal lies below x.
+  static real normal_below(real x) { return std::erfc(-x / std::numbers::sqrt2_v<real>) / 2; }
+  /// Of values [begin, end), over their number. Counted from the first of them, so that equal values give exactly 0.
+  static real deviation(const_real_vector x, index_t begin, index_t end) {
+    const real count = static_cast<real>(end - begin);
+    real sum = 0, squares = 0;
+    for (index_t e = begin; e < end; ++e) sum += x[e] - x[begin];
+    for (index_t e = begin; e < end; ++e) squares += (x[e] - x[begin] - sum / count) * (x[e] - x[begin] - sum / count);
+    return begin < end ? std::sqrt(squares / count) : real{0};
+  }
   static bool visible(key_intervals keys, index_t n, index_t j) {
     for (index_t i = 0; i < keys.cols(); ++i)
       if (keys(n, i).contains(j)) return true;
@@ -409,15 +615,17 @@ class reference_exec {
     return sum * static_cast<real>(shape.scale);
   }
   template <class F>
-  static void each_patch_value(view<const image_place, 1> images, index_t patch, F f) {
+  static void each_patch_value(view<const image_place, 1> images, patch_shape p, F f) {
     for (index_t i = 0; i < images.size(); ++i) {
       const image_shape s = images[i].shape;
-      const index_t across = s.width / patch;
+      const index_t down = s.height / p.height, across = s.width / p.width;
       for (index_t c = 0; c < s.channels; ++c)
-        for (index_t y = 0; y < s.height; ++y)
-          for (index_t x = 0; x < s.width; ++x)
-            f(images[i].first_patch + y / patch * across + x / patch, (c * patch + y % patch) * patch + x % patch,
-              images[i].first_value + (c * s.height + y) * s.width + x);
+        for (index_t z = 0; z < s.depth; ++z)
+          for (index_t y = 0; y < s.height; ++y)
+            for (index_t x = 0; x < s.width; ++x)
+              f(images[i].first_patch + (z / p.depth * down + y / p.height) * across + x / p.width,
+                ((c * p.depth + z % p.depth) * p.height + y % p.height) * p.width + x % p.width,
+                images[i].first_value + ((c * s.depth + z) * s.height + y) * s.width + x);
     }
   }
 

@@ -153,4 +153,35 @@ struct add_named_map {
   }
 };
 
+/// Columns of a, then of b. Packs lie in one of them.
+template <class T>
+struct concatenate_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* y;
+  const T *a, *b;
+  index_t of_a, of_b;  ///< widths
+
+  template <int N>
+  __device__ void at(index_t n, index_t c) const {
+    copy_lanes<N>(y + n * (of_a + of_b) + c, c < of_a ? a + n * of_a + c : b + n * of_b + (c - of_a));
+  }
+};
+
+/// dx = or += `cols` columns of dy from column `first` on.
+template <class T>
+struct take_columns_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* dx;
+  index_t add;  ///< whether to add
+  const T* dy;
+  index_t first, cols, of_dy;
+
+  template <int N>
+  __device__ void at(index_t n, index_t c) const {
+    float v[N];
+    read_lanes(v, dy + n * of_dy + first + c);
+    put_lanes(dx + n * cols + c, add, v);
+  }
+};
+
 }  // namespace transfusion::cuda

@@ -66,6 +66,24 @@ void cpu_exec<Scalar>::add(matrix y, const_matrix a, const_matrix b) {
 }
 
 template <class Scalar>
+void cpu_exec<Scalar>::multiply(matrix y, const_matrix a, const_matrix b) {
+  team_.run_pieces(y.size(), 1, [&](index_t begin, index_t end) {
+    detail::transform(
+        end - begin, y.data + begin, [](auto u, auto v) { return u * v; }, a.data + begin, b.data + begin);
+  });
+}
+
+template <class Scalar>
+void cpu_exec<Scalar>::multiply_backward(sink da, sink db, const_matrix dy, const_matrix a, const_matrix b) {
+  const auto product = [](auto u, auto v) { return u * v; };
+  team_.run_pieces(dy.size(), 2, [&](index_t begin, index_t end) {
+    const index_t n = end - begin;
+    if (da) detail::emit(da.add, n, da.into.data + begin, product, dy.data + begin, b.data + begin);
+    if (db) detail::emit(db.add, n, db.into.data + begin, product, dy.data + begin, a.data + begin);
+  });
+}
+
+template <class Scalar>
 void cpu_exec<Scalar>::accumulate(sink dx, const_matrix x) {
   team_.run_pieces(x.size(), 1, [&](index_t begin, index_t end) {
     detail::emit(

@@ -9,17 +9,21 @@
 namespace transfusion {
 namespace detail {
 
-/// Calls f(patch row, column, value) for every run of `patch` values that is contiguous in both layouts, images in
+/// Calls f(patch row, column, value) for every run of p.width values that is contiguous in both layouts, images in
 /// parallel.
 template <class F>
-void each_patch_run(const cpu_team& team, view<const image_place, 1> images, index_t patch, const F& f) {
+void each_patch_run(const cpu_team& team, view<const image_place, 1> images, patch_shape p, const F& f) {
   const auto one_image = [&](const image_place& image) {
     const image_shape s = image.shape;
+    const index_t down = s.height / p.height, across = s.width / p.width;
     for (index_t c = 0; c < s.channels; ++c)
-      for (index_t y = 0; y < s.height; ++y)
-        for (index_t x = 0; x < s.width; x += patch)
-          f(image.first_patch + y / patch * (s.width / patch) + x / patch, (c * patch + y % patch) * patch,
-            image.first_value + (c * s.height + y) * s.width + x);
+      for (index_t z = 0; z < s.depth; ++z)
+        for (index_t y = 0; y < s.height; ++y) {
+          const index_t row = image.first_patch + (z / p.depth * down + y / p.height) * across;
+          const index_t col = ((c * p.depth + z % p.depth) * p.height + y % p.height) * p.width;
+          const index_t value = image.first_value + ((c * s.depth + z) * s.height + y) * s.width;
+          for (index_t i = 0; i < across; ++i) f(row + i, col, value + i * p.width);
+        }
   };
   const index_t weight = images.size() > 0 ? images[0].shape.size() : 1;
   team.run_pieces(images.size(), weight, [&](index_t begin, index_t end) {
@@ -30,25 +34,25 @@ void each_patch_run(const cpu_team& team, view<const image_place, 1> images, ind
 }  // namespace detail
 
 template <class Scalar>
-void cpu_exec<Scalar>::patchify(matrix patches, const_vector values, images places, index_t patch) {
+void cpu_exec<Scalar>::patchify(matrix patches, const_vector values, images places, patch_shape patch) {
   detail::each_patch_run(team_, places, patch, [&](index_t row, index_t col, index_t value) {
-    std::copy_n(values.data + value, patch, patches.row(row) + col);
+    std::copy_n(values.data + value, patch.width, patches.row(row) + col);
   });
 }
 
 template <class Scalar>
-void cpu_exec<Scalar>::unpatchify(vector values, const_matrix patches, images places, index_t patch) {
+void cpu_exec<Scalar>::unpatchify(vector values, const_matrix patches, images places, patch_shape patch) {
   detail::each_patch_run(team_, places, patch, [&](index_t row, index_t col, index_t value) {
-    std::copy_n(patches.row(row) + col, patch, values.data + value);
+    std::copy_n(patches.row(row) + col, patch.width, values.data + value);
   });
 }
 
 template <class Scalar>
-void cpu_exec<Scalar>::unpatchify_backward(sink dpatches, const_vector dvalues, images places, index_t patch) {
+void cpu_exec<Scalar>::unpatchify_backward(sink dpatches, const_vector dvalues, images places, patch_shape patch) {
   detail::each_patch_run(team_, places, patch, [&](index_t row, index_t col, index_t value) {
     Scalar* to = dpatches.into.row(row) + col;
     const Scalar* from = dvalues.data + value;
-    for (index_t i = 0; i < patch; ++i) to[i] = dpatches.add ? to[i] + from[i] : from[i];
+    for (index_t i = 0; i < patch.width; ++i) to[i] = dpatches.add ? to[i] + from[i] : from[i];
   });
 }
 

@@ -35,9 +35,13 @@ Scalar exponentials(Scalar* logits, index_t vocabulary, Scalar& top) {
 
 template <class Scalar>
 void cpu_exec<Scalar>::cross_entropy(vector loss, vector log_z, matrix dx, matrix dw, const_matrix x, const_matrix w,
-                                     tokens targets, const_vector weights, double z_weight) {
+                                     tokens targets, const_vector weights, double z_weight, double smoothing) {
   using detail::scratch;
   const index_t width = x.cols(), vocabulary = w.rows();
+  // What the smoothed target asks of every token, and of the one that is meant.
+  const double even = smoothing / static_cast<double>(vocabulary);
+  const Scalar share = static_cast<Scalar>(even),
+               aim = static_cast<Scalar>(1 - even * static_cast<double>(vocabulary - 1));
   // Only the rows that carry a loss take part from here on, closed up.
   index_t* kept = team_.reserve<index_t>(scratch::rows, x.rows());
   index_t count = 0;
@@ -71,15 +75,26 @@ void cpu_exec<Scalar>::cross_entropy(vector loss, vector log_z, matrix dx, matri
         const index_t n = mine[r];
         Scalar* row = logits + r * vocabulary;
         const Scalar hit = row[targets[n]];
+        Scalar mean = 0;
+        if (smoothing > 0)
+          mean = detail::sum<Scalar>(
+                     vocabulary, [](auto v) { return v; }, static_cast<const Scalar*>(row)) /
+                 static_cast<Scalar>(vocabulary);
         Scalar top;
         const Scalar total = detail::exponentials(row, vocabulary, top);
         log_z[n] = top + std::log(total);
         loss[n] = log_z[n] - hit;
+        if (smoothing > 0) loss[n] += static_cast<Scalar>(smoothing) * (hit - mean);
         if (!dx) continue;
         const auto by = detail::all(weights[n] * (1 + 2 * static_cast<Scalar>(z_weight) * log_z[n]) / total);
         detail::transform(
             vocabulary, row, [&](auto v) { return v * by; }, static_cast<const Scalar*>(row));
-        row[targets[n]] -= weights[n];
+        const Scalar expected = row[targets[n]];
+        const auto spread = detail::all(weights[n] * share);
+        if (smoothing > 0)
+          detail::transform(
+              vocabulary, row, [&](auto v) { return v - spread; }, static_cast<const Scalar*>(row));
+        row[targets[n]] = expected - weights[n] * aim;
       }
     });
     if (!dx) continue;

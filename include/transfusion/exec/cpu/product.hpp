@@ -29,6 +29,11 @@ struct factor {
   const Scalar* data;
   index_t stride;
   bool transposed = false;
+
+  /// The part from (row, col) on.
+  factor from(index_t row, index_t col) const {
+    return {data + (transposed ? col * stride + row : row * stride + col), stride, transposed};
+  }
 };
 
 /// Extents of one packed block: all of it stays in the second cache (depths of 128 and 256 measure alike).
@@ -71,7 +76,7 @@ void product(index_t m, index_t n, index_t k, factor<Scalar> a, factor<Scalar> b
             &keep, c, &ldc);
 }
 
-#else
+#endif
 
 /// Panels of b, [panel][depth][panel columns], the last panel zero up to a whole register.
 template <class Scalar>
@@ -142,24 +147,32 @@ void block_product(index_t rows, index_t cols, index_t depth, const Scalar* grou
 }
 
 /// c = a b, or c += a b, on one thread; c [m, n] row-major, depth k. `packing`: this thread's `packing_elements`.
-/// Every element is added up in rising k, so its bits do not depend on m, n or its place.
-template <class Scalar>
-void product(index_t m, index_t n, index_t k, factor<Scalar> a, factor<Scalar> b, bool add, Scalar* c, index_t c_stride,
-             Scalar* packing) {
+/// Every element is added up in rising k, so its bits do not depend on m, n or its place. Left and Right are `factor`
+/// or what else has `from`, and pack_groups or pack_panels.
+template <class Scalar, class Left, class Right>
+void packed_product(index_t m, index_t n, index_t k, const Left& a, const Right& b, bool add, Scalar* c,
+                    index_t c_stride, Scalar* packing) {
   for (index_t r = 0; k == 0 && !add && r < m; ++r) std::fill_n(c + r * c_stride, n, Scalar{0});
   Scalar* groups = packing + packed_depth * packed_cols;
   for (index_t j = 0; j < n; j += packed_cols)
     for (index_t d = 0; d < k; d += packed_depth) {
       const index_t cols = std::min(packed_cols, n - j), depth = std::min(packed_depth, k - d);
-      const Scalar* right = b.data + (b.transposed ? j * b.stride + d : d * b.stride + j);
-      pack_panels<Scalar>(depth, cols, {right, b.stride, b.transposed}, packing);
+      pack_panels(depth, cols, b.from(d, j), packing);
       for (index_t r = 0; r < m; r += packed_rows) {
         const index_t rows = std::min(packed_rows, m - r);
-        const Scalar* left = a.data + (a.transposed ? d * a.stride + r : r * a.stride + d);
-        pack_groups<Scalar>(depth, rows, {left, a.stride, a.transposed}, groups);
+        pack_groups(depth, rows, a.from(r, d), groups);
         block_product(rows, cols, depth, groups, a.transposed, packing, add || d > 0, c + r * c_stride + j, c_stride);
       }
     }
+}
+
+#if !TRANSFUSION_USE_BLAS
+
+/// As `packed_product`.
+template <class Scalar>
+void product(index_t m, index_t n, index_t k, factor<Scalar> a, factor<Scalar> b, bool add, Scalar* c, index_t c_stride,
+             Scalar* packing) {
+  packed_product(m, n, k, a, b, add, c, c_stride, packing);
 }
 
 #endif

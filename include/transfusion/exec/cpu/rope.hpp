@@ -10,8 +10,8 @@
 namespace transfusion {
 
 template <class Scalar>
-void cpu_exec<Scalar>::rope_table(matrix table, tokens positions, double theta) {
-  const index_t pairs = table.cols() / 2;
+void cpu_exec<Scalar>::rope_table(matrix table, view<const token_t, 2> positions, double theta) {
+  const index_t pairs = table.cols() / 2, axes = positions.cols();
   double* frequency = team_.reserve<double>(detail::scratch::table, pairs);
   for (index_t i = 0; i < pairs; ++i)
     frequency[i] = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(table.cols()));
@@ -19,7 +19,7 @@ void cpu_exec<Scalar>::rope_table(matrix table, tokens positions, double theta) 
   team_.run_pieces(table.rows(), table.cols() * cost, [&](index_t begin, index_t end) {
     for (index_t n = begin; n < end; ++n)
       for (index_t i = 0; i < pairs; ++i) {
-        const double angle = positions[n] * frequency[i];
+        const double angle = positions(n, i % axes) * frequency[i];
         table(n, 2 * i) = static_cast<Scalar>(std::cos(angle));
         table(n, 2 * i + 1) = static_cast<Scalar>(std::sin(angle));
       }
