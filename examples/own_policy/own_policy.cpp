@@ -71,12 +71,12 @@ struct deep_patch {
           time(set, name + ".time", width, width) {}
 
     tf::encoded_images<Exec, tf::no_skip> encode(tf::tape<Exec>& tape, const tf::image_batch<Exec>& x) const {
-      auto patches = patchify(tape, x.values, x.places, x.patches(), sizes.patch, sizes.channels);
+      auto patches = patchify(tape, x.values, x.places, x.patches(), window(), sizes.channels);
       auto rows = in(tape, silu(tape, in_hidden(tape, patches)));
       return {add(tape, rows, gather_rows(tape, time(tape, x.times), x.image_of_patch)), {}};
     }
     tf::var<Exec> decode(tf::tape<Exec>& tape, tf::var<Exec> rows, tf::no_skip, const tf::image_batch<Exec>& x) const {
-      return unpatchify(tape, out(tape, silu(tape, out_hidden(tape, rows))), x.places, sizes.patch);
+      return unpatchify(tape, out(tape, silu(tape, out_hidden(tape, rows))), x.places, window(), x.values.size());
     }
 
    private:
@@ -84,6 +84,7 @@ struct deep_patch {
     static tf::initial_value scaled_to(index_t inputs) {
       return tf::initial_value::normal(1 / std::sqrt(static_cast<double>(inputs)));
     }
+    tf::patch_shape window() const { return {sizes.patch, sizes.patch}; }
     index_t values() const { return sizes.channels * sizes.patch * sizes.patch; }
   };
 };

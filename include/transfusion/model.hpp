@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -10,7 +12,7 @@
 #include "transfusion/exec/cpu.hpp"
 #include "transfusion/layer/trunk.hpp"
 #include "transfusion/model_config.hpp"
-#include "transfusion/sequence/packed_batch.hpp"
+#include "transfusion/sequence/step_share.hpp"
 
 // The policies that a variant is made of.
 #include "transfusion/diffusion/schedule/linear.hpp"
@@ -33,20 +35,18 @@ struct noise_plan {
   index_t first_value = 0;  ///< of this batch among all values that share the key
 };
 
-/// What part of an optimiser step a batch is, so that several small batches give the gradient of one large one.
-struct step_share {
-  index_t all_targets = 0;  ///< rows with a next-token target in the whole step; 0: this batch is all
-  index_t all_images = 0;
-  index_t first_image = 0;  ///< images and values of the step before this batch
-  index_t first_value = 0;
+/// The images of one modality in a pass, and the rows that hold their patches.
+template <class Exec>
+struct modality_inputs {
+  view<const token_t, 1> patch_rows;  ///< [P]
+  image_batch<Exec> images;
 };
 
 /// One pass of rows through a model, on the device.
-template <class Exec>
+template <class Exec, std::size_t Modalities>
 struct model_inputs {
-  view<const token_t, 1> tokens;      ///< [N]; `ignored` on patch rows
-  view<const token_t, 1> patch_rows;  ///< [P]
-  image_batch<Exec> images;
+  view<const token_t, 1> tokens;  ///< [N]; `ignored` on an image's rows
+  std::array<modality_inputs<Exec>, Modalities> modalities;
   attention_context<Exec> context;
 };
 
@@ -55,28 +55,41 @@ template <class Exec, std::size_t Terms>
 struct model_losses {
   std::array<loss::term_values<Exec>, Terms> terms;
 
-  /// Σ of term i over its items, divided by the step's count: this batch's share of the mean.
+  /// Σ shares · values of term i: this batch's part of the step's mean.
   double mean(Exec& exec, std::size_t i) const {
     const auto& term = terms[i];
-    if (term.count == 0) return 0;
     constexpr index_t piece = 512;
     typename Exec::real host[piece];
     double sum = 0;
     for (index_t begin = 0; begin < term.each.size(); begin += piece) {
       const index_t count = std::min(piece, term.each.size() - begin);
       exec.download(host, term.each.data + begin, static_cast<std::size_t>(count) * sizeof(typename Exec::real));
-      for (index_t j = 0; j < count; ++j) sum += static_cast<double>(host[j]);
+      for (index_t j = 0; j < count; ++j) sum += term.part(begin + j, static_cast<double>(host[j]));
     }
-    return sum / static_cast<double>(term.count);
+    return sum;
   }
 };
+
+/// The policies of one continuous modality with the weights of its codec.
+template <class Modality, class Exec>
+struct modality_layer {
+  static_assert(modality_codec<typename Modality::codec, Exec>, "Variant::codec is no modality_codec for this policy");
+
+  typename Modality::codec::template layer<Exec> codec;
+  [[no_unique_address]] typename Modality::schedule schedule{};
+  [[no_unique_address]] typename Modality::time_sampling time_sampling{};
+  [[no_unique_address]] typename Modality::weighting weighting{};
+};
+
+/// How parameters of a modality's codec are called: `codec`, `codec1`, `codec2`, …
+inline std::string codec_name(std::size_t modality) {
+  return modality == 0 ? "codec" : "codec" + std::to_string(modality);
+}
 
 /// A Transfusion model: one transformer over text tokens and image patches, with a next-token head and a denoising
 /// codec. `Variant` names its policies, `Exec` says where it runs. The policy object must outlive the model.
 template <variant Variant, execution_policy Exec>
 class model {
-  static_assert(modality_codec<typename Variant::codec, Exec>, "Variant::codec is no modality_codec for this policy");
-
  public:
   using variant_type = Variant;
   using exec_type = Exec;
@@ -84,11 +97,13 @@ class model {
   using real = typename Exec::real;
   using config_type = model_config<Variant>;
   using loss_type = typename Variant::loss;
+  using modalities = modalities_of<Variant>;
   static constexpr index_t intervals_per_row = mask::intervals_per_row<typename Variant::mask>;
+  static constexpr std::size_t modality_count = modalities::count;
   using losses = model_losses<Exec, loss_type::terms>;
-  using codec_layer = typename Variant::codec::template layer<Exec>;
+  using inputs_type = model_inputs<Exec, modality_count>;
 
-  /// The hidden rows and, where there are images, the codec's prediction.
+  /// The hidden rows and, where there are images, the codecs' prediction.
   struct outputs {
     var<Exec> hidden;      ///< [N, D], after the final norm
     var<Exec> prediction;  ///< [1, all values]
@@ -109,7 +124,15 @@ class model {
   Exec& exec() const { return *exec_; }
   parameter_set<Exec>& parameters() { return parameters_; }
 
-  patch_grid grid(image_shape shape) const { return Variant::codec::grid(shape, config_.codec); }
+  /// The patches of an item of one modality. Throws shape_error where it cannot be cut.
+  patch_grid grid(image_shape shape, index_t modality = 0) const {
+    patch_grid found;
+    for_each_modality([&](auto m) {
+      if (modality == static_cast<index_t>(m))
+        found = modalities::template at<m>::codec::grid(shape, config_.template codec_options<m>());
+    });
+    return found;
+  }
 
   /// Packs documents as this model reads them. Throws shape_error naming the document on bad tokens or image shapes.
   packed_batch pack(const std::vector<document>& documents) const {
@@ -119,19 +142,30 @@ class model {
           for (token_t token : t->tokens)
             require<shape_error>(token >= 0 && token < config_.vocabulary, "document ", &d - documents.data(),
                                  ": token ", token, ", expected 0 to ", config_.vocabulary - 1);
-    return transfusion::pack(documents, config_.markers, [this](image_shape s) { return grid(s); });
+    return transfusion::pack(documents, rules_, [this](image_shape s, index_t modality) { return grid(s, modality); });
   }
+  const packing_rules& rules() const { return rules_; }
 
   /// Draws a noise level for each image: a pure function of the key and the image's number in the step. `reuse` lends
   /// its memory to the result.
   noise_plan plan_noise(const packed_batch& batch, random_key key, const step_share& share = {},
                         noise_plan reuse = {}) const {
     noise_plan plan{std::move(reuse.levels), {key.seed, key.step, stream::noise}, share.first_value};
-    plan.levels.clear();
+    plan.levels.assign(static_cast<std::size_t>(batch.image_count()), clean_level);
     const random_key times{key.seed, key.step, stream::timestep};
+    index_t first_of_document = 0, document = -1;
     for (const span& s : batch.table.spans()) {  // in the order of the images
-      const double u = times.uniform(static_cast<std::uint64_t>(share.first_image + s.image));
-      plan.levels.push_back(level_at(schedule_, time_sampling_(u, s.leads)));
+      if (s.document != document) first_of_document = s.image;
+      document = s.document;
+      if (batch.context[static_cast<std::size_t>(s.image)]) continue;
+      for_each_modality([&](auto m) {
+        if (s.modality != static_cast<index_t>(m)) return;
+        const auto& policies = modality<m>();
+        const index_t number = shares_level<m> ? first_of_document : s.image;
+        const double u = times.uniform(static_cast<std::uint64_t>(share.first_image + number));
+        plan.levels[static_cast<std::size_t>(s.image)] =
+            level_at(policies.schedule, policies.time_sampling(u, s.leads));
+      });
     }
     return plan;
   }
@@ -142,14 +176,27 @@ class model {
   }
   static constexpr noise_level clean_level{.time = 1.0 / layer::timestep_mlp<Exec>::steps, .signal = 1, .noise = 0};
 
-  /// The embedded rows, the trunk, and the codec around it (paper Fig. 1).
-  outputs forward(tape<Exec>& tape, const model_inputs<Exec>& in) const {
+  /// The embedded rows, the trunk, and the codecs around it (paper Fig. 1).
+  outputs forward(tape<Exec>& tape, const inputs_type& in) const {
     auto x = embedding(tape, in.tokens, embedding_);
-    if (in.images.patches() == 0) return {trunk_(tape, x, in.context), {}};
-    const auto encoded = codec_.encode(tape, in.images);
-    x = scatter_rows(tape, x, encoded.tokens, in.patch_rows);
-    auto hidden = trunk_(tape, x, in.context);
-    return {hidden, codec_.decode(tape, gather_rows(tape, hidden, in.patch_rows), encoded.skip, in.images)};
+    skips kept;
+    for_each_modality([&](auto m) {
+      const auto& part = in.modalities[m];
+      if (part.images.patches() == 0) return;
+      auto encoded = modality<m>().codec.encode(tape, part.images);
+      x = scatter_rows(tape, x, encoded.tokens, part.patch_rows);
+      kept.template get<m>() = std::move(encoded.skip);
+    });
+    const auto hidden = trunk_(tape, x, in.context);
+    var<Exec> prediction;
+    for_each_modality([&](auto m) {
+      const auto& part = in.modalities[m];
+      if (part.images.patches() == 0) return;
+      const auto rows = gather_rows(tape, hidden, part.patch_rows);
+      const auto decoded = modality<m>().codec.decode(tape, rows, kept.template get<m>(), part.images);
+      prediction = prediction ? add(tape, prediction, decoded) : decoded;  // 0 where another modality's values stand
+    });
+    return {hidden, prediction};
   }
 
   /// Noises the images of a batch (paper eq. 2), runs it and evaluates the objective (eq. 4). On a recording tape,
@@ -158,37 +205,40 @@ class model {
     require_extent("noise plan: levels against images", static_cast<index_t>(plan.levels.size()), batch.image_count());
     const auto places = tape.upload(batch.images);
     const auto noised = add_noise(tape, batch, plan, places);
-    const auto out = forward(tape, inputs(tape, batch, noised.x_t, places, plan));
+    const auto out = forward(tape, inputs(tape, batch, noised.x_t, plan));
     auto targets = tape.template list<token_t>(batch.text_targets());
     for (token_t row : batch.text_rows) targets.push_back(batch.targets[static_cast<std::size_t>(row)]);
     auto image_weights = tape.template list<double>(batch.image_count());
-    for (const noise_level& level : plan.levels)
-      image_weights.push_back(weighting_(level, Variant::target::of(level.signal, level.noise)));
-    transfusion::loss::context<Exec> context{tape,
-                                             out.hidden,
-                                             out.prediction,
-                                             head_,
-                                             tape.upload(batch.text_rows),
-                                             tape.upload(targets),
-                                             places,
-                                             noised.target,
-                                             image_weights,
-                                             share.all_targets ? share.all_targets : batch.text_targets(),
-                                             share.all_images ? share.all_images : batch.image_count()};
+    for (const span& s : batch.table.spans()) {
+      const auto number = static_cast<std::size_t>(s.image);
+      image_weights.push_back(batch.context[number] ? 0 : weight_of(s, plan.levels[number]));
+    }
+    const auto shares = shares_of(tape, batch, share);
+    transfusion::loss::context<Exec> context{tape,           out.hidden,    out.prediction,
+                                             head_,          tape.upload(batch.text_rows),
+                                             tape.upload(targets), places,  noised.target,
+                                             image_weights,  shares.text,   shares.images,
+                                             config_.label_smoothing};
     return {loss_type::evaluate(context, config_.loss_weights)};
   }
 
-  /// The inputs of an uncached pass over a whole batch, with its images as given.
-  model_inputs<Exec> inputs(tape<Exec>& tape, const packed_batch& batch, view<const real, 1> values,
-                            view<const image_place, 1> places, const noise_plan& plan) const {
+  /// The inputs of an uncached pass over a whole batch, with its images at the given noise. values: flat, all images.
+  inputs_type inputs(tape<Exec>& tape, const packed_batch& batch, view<const real, 1> values,
+                     const noise_plan& plan) const {
     auto keys = tape.template list<key_interval>(batch.rows() * intervals_per_row);
     mask::lower(mask_, batch.table, 0, batch.rows(), 0, keys);
     auto positions = tape.template list<token_t>(batch.rows());
     for (index_t q = 0; q < batch.rows(); ++q) positions.push_back(static_cast<token_t>(position_.at(q, batch.table)));
-    return {tape.upload(batch.tokens),
-            tape.upload(batch.patch_rows),
-            {values, places, upload_times(tape, plan.levels), tape.upload(batch.patch_image)},
-            context(tape, keys, positions)};
+    inputs_type in{tape.upload(batch.tokens), {}, context(tape, keys, positions)};
+    for (std::size_t m = 0; m < modality_count; ++m) {
+      const modality_batch& part = batch.modalities[m];
+      auto levels = tape.template list<noise_level>(part.image_count());
+      for (token_t number : part.numbers) levels.push_back(plan.levels[static_cast<std::size_t>(number)]);
+      in.modalities[m] = {tape.upload(part.patch_rows),
+                          {values, tape.upload(part.places), upload_times(tape, levels), tape.upload(part.patch_image),
+                           part.places}};
+    }
+    return in;
   }
 
   /// Attention's part of the inputs: lowered key intervals and rotations. keys: rows × intervals_per_row; positions:
@@ -196,13 +246,15 @@ class model {
   template <class Keys, class Positions>
   attention_context<Exec> context(tape<Exec>& tape, const Keys& keys, const Positions& positions) const {
     const auto rotation = tape.saved_real(static_cast<index_t>(positions.size()), config_.width / config_.heads);
-    exec_->rope_table(rotation, tape.upload(positions), config_.rope_theta);
+    const view<const token_t, 1> place = tape.upload(positions);
+    exec_->rope_table(rotation, {place.data, place.size(), 1}, config_.rope_theta);
     const view<const key_interval, 1> flat = tape.upload(keys);
     return {key_intervals(flat.data, static_cast<index_t>(positions.size()), intervals_per_row), rotation, nullptr, {}};
   }
 
-  /// The times of images as the codec reads them, in steps of 1/1000.
-  static view<const real, 1> upload_times(tape<Exec>& tape, const std::vector<noise_level>& levels) {
+  /// The times of images as a codec reads them, in steps of 1/1000.
+  template <class Levels>
+  static view<const real, 1> upload_times(tape<Exec>& tape, const Levels& levels) {
     auto times = tape.template list<real>(static_cast<index_t>(levels.size()));
     for (const noise_level& level : levels)
       times.push_back(static_cast<real>(level.time * layer::timestep_mlp<Exec>::steps));
@@ -221,24 +273,67 @@ class model {
 
   const typename Variant::mask& mask_policy() const { return mask_; }
   const typename Variant::position& position_policy() const { return position_; }
-  const typename Variant::schedule& schedule() const { return schedule_; }
+  /// Codec, schedule, time sampling and weighting of one modality.
+  template <std::size_t M = 0>
+  const auto& modality() const {
+    return modality_layers_.template get<M>();
+  }
+  const typename Variant::schedule& schedule() const { return modality<0>().schedule; }
+
+  /// Calls f(std::integral_constant<std::size_t, m>) for each continuous modality.
+  template <class F>
+  static constexpr void for_each_modality(F&& f) {
+    for_each_number<modality_count>(f);
+  }
 
  private:
   struct declared_only {};
   struct noised_images {
     view<real, 1> x_t, target;
   };
+  struct mean_shares {
+    std::span<const double> text, images;
+  };
+  template <class M>
+  struct layer_of {
+    using type = modality_layer<M, Exec>;
+  };
+  /// What a codec's encoder leaves for its decoder.
+  template <class M>
+  struct skip_of {
+    using type = decltype(std::declval<const typename M::codec::template layer<Exec>&>()
+                              .encode(std::declval<tape<Exec>&>(), std::declval<const image_batch<Exec>&>())
+                              .skip);
+  };
+  using skips = typename modalities::template each<skip_of>;
+  /// Whether a time sampler gives all images of a document one level.
+  template <std::size_t M>
+  static constexpr bool shares_level =
+      requires { requires modalities::template at<M>::time_sampling::shares_level_in_document; };
 
   model(declared_only, Exec* exec, config_type config)
       : exec_(exec),
         config_(completed(config)),
+        rules_(packing_rules_of(config_)),
         embedding_(parameters_.declare("embedding", {config_.vocabulary, config_.width},
                                        initial_value::normal(initial_deviation))),
         trunk_(parameters_, {config_.width, config_.heads, config_.kv_heads, config_.feed_forward, config_.layers,
                              config_.norm_epsilon}),
         head_(
             parameters_.declare("head", {config_.vocabulary, config_.width}, initial_value::normal(initial_deviation))),
-        codec_(parameters_, "codec", config_.codec, config_.width) {}
+        modality_layers_([&](auto m) {
+          return layer_of_number<m>{{parameters_, codec_name(m), config_.template codec_options<m>(), config_.width}};
+        }) {}
+
+  template <std::size_t M>
+  using layer_of_number = modality_layer<typename modalities::template at<M>, Exec>;
+
+  static packing_rules packing_rules_of(const config_type& c) {
+    const auto tokens = c.modality_tokens();
+    packing_rules rules{c.markers.bos, c.markers.eos, {tokens.begin(), tokens.end()}};
+    rules.clean_copies = requires { requires Variant::mask::clean_copies; };
+    return rules;
+  }
 
   /// x_t = a·x0 + b·ε and the target p·x0 + q·ε of every image. Noise is added before patches are cut (paper §3).
   noised_images add_noise(tape<Exec>& tape, const packed_batch& batch, const noise_plan& plan,
@@ -248,10 +343,11 @@ class model {
     for (float v : batch.values) host.push_back(static_cast<real>(v));
     auto mixing = tape.template list<real>(2 * batch.image_count());
     auto aiming = tape.template list<real>(2 * batch.image_count());
-    for (const noise_level& level : plan.levels) {
-      const coefficients target = Variant::target::of(level.signal, level.noise);
-      for (double c : {level.signal, level.noise}) mixing.push_back(static_cast<real>(c));
-      for (double c : {target.data, target.noise}) aiming.push_back(static_cast<real>(c));
+    for (const span& s : batch.table.spans()) {
+      const noise_level& level = plan.levels[static_cast<std::size_t>(s.image)];
+      const coefficients target = target_of(s, level);
+      for (double c : std::initializer_list<double>{level.signal, level.noise}) mixing.push_back(static_cast<real>(c));
+      for (double c : std::initializer_list<double>{target.data, target.noise}) aiming.push_back(static_cast<real>(c));
     }
     const auto clean = tape.upload(host);
     const auto noise = tape.saved_real(count), x_t = tape.saved_real(count), target = tape.saved_real(count);
@@ -262,18 +358,43 @@ class model {
     return {x_t, target};
   }
 
+  /// What the model is asked to predict of an image at a level.
+  coefficients target_of(const span& s, const noise_level& level) const {
+    coefficients found;
+    for_each_modality([&](auto m) {
+      if (s.modality == static_cast<index_t>(m))
+        found = modalities::template at<m>::target::of(level.signal, level.noise);
+    });
+    return found;
+  }
+  double weight_of(const span& s, const noise_level& level) const {
+    double found = 0;
+    for_each_modality([&](auto m) {
+      if (s.modality == static_cast<index_t>(m)) found = modality<m>().weighting(level, target_of(s, level));
+    });
+    return found;
+  }
+
+  mean_shares shares_of(tape<Exec>& tape, const packed_batch& batch, const step_share& share) const {
+    step_counts all = share.all;
+    if (all == step_counts{}) all.add(batch);
+    auto text = tape.template list<double>(batch.text_targets());
+    transfusion::loss::text_shares(batch, all, config_.text_mean, text);
+    auto images = tape.template list<double>(batch.image_count());
+    transfusion::loss::image_shares(batch, all, config_.image_mean, config_.modality_weights(), images);
+    return {text, images};
+  }
+
   Exec* exec_;
   config_type config_;
+  packing_rules rules_;
   parameter_set<Exec> parameters_;
   parameter<Exec> embedding_;
   layer::trunk<typename Variant::block, Exec> trunk_;
   parameter<Exec> head_;
-  codec_layer codec_;
+  typename modalities::template each<layer_of> modality_layers_;
   [[no_unique_address]] typename Variant::mask mask_;
   [[no_unique_address]] typename Variant::position position_;
-  [[no_unique_address]] typename Variant::schedule schedule_;
-  [[no_unique_address]] typename Variant::time_sampling time_sampling_;
-  [[no_unique_address]] typename Variant::weighting weighting_;
 };
 
 }  // namespace transfusion

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "transfusion/core/error.hpp"
-#include "transfusion/sequence/document.hpp"
+#include "transfusion/loss/shares.hpp"
+#include "transfusion/modality.hpp"
+#include "transfusion/sequence/packed_batch.hpp"
 #include "transfusion/variant.hpp"
 
 namespace transfusion {
@@ -24,7 +29,75 @@ struct model_config {
   typename Variant::codec::options codec{};
   marker_tokens markers{};
   std::array<double, Variant::loss::terms> loss_weights = Variant::loss::default_weights;
+  double label_smoothing = 0;  ///< share of the next-token target that is spread over the vocabulary
+  mean_over text_mean = mean_over::items;   ///< of the next-token loss: rows, or documents
+  mean_over image_mean = mean_over::items;  ///< of the denoising loss: images, patches, or documents
+  typename modalities_of<Variant>::configs other_modalities{};
+
+  /// Modality 1, 2, … of the variant; its own is `codec`, `markers.boi` and `markers.eoi`.
+  template <std::size_t I>
+  auto& modality() {
+    return other_modalities.template get<I - 1>();
+  }
+  template <std::size_t I>
+  const auto& modality() const {
+    return other_modalities.template get<I - 1>();
+  }
+
+  /// What any modality's codec is made from.
+  template <std::size_t I>
+  const auto& codec_options() const {
+    if constexpr (I == 0)
+      return codec;
+    else
+      return modality<I>().codec;
+  }
+  /// The tokens around each modality's items, and each modality's weight in the denoising loss.
+  std::array<modality_markers, modalities_of<Variant>::count> modality_tokens() const {
+    std::array<modality_markers, modalities_of<Variant>::count> tokens{};
+    tokens[0] = {markers.boi, markers.eoi};
+    for_each_number<modalities_of<Variant>::count - 1>([&](auto i) {
+      const auto& m = other_modalities.template get<i>();
+      tokens[i + 1] = {m.begin, m.end};
+    });
+    return tokens;
+  }
+  std::array<double, modalities_of<Variant>::count> modality_weights() const {
+    std::array<double, modalities_of<Variant>::count> weights{1.0};
+    for_each_number<modalities_of<Variant>::count - 1>(
+        [&](auto i) { weights[i + 1] = other_modalities.template get<i>().loss_weight; });
+    return weights;
+  }
 };
+
+namespace detail {
+
+/// Every marker is a token of the vocabulary; those of a modality are shared with no other marker.
+template <class Config>
+void require_markers(const Config& c) {
+  const auto in_vocabulary = [&](const std::string& name, token_t value, bool optional) {
+    require<config_error>((optional && value == ignored) || (value >= 0 && value < c.vocabulary), name, ": found ",
+                          value, ", expected a token of the vocabulary of ", c.vocabulary);
+  };
+  in_vocabulary("markers.bos", c.markers.bos, true);
+  in_vocabulary("markers.eos", c.markers.eos, true);
+  const auto tokens = c.modality_tokens();
+  std::vector<token_t> taken{c.markers.bos, c.markers.eos};
+  for (std::size_t m = 0; m < tokens.size(); ++m) {
+    const std::string where = m == 0 ? "markers." : "modality " + std::to_string(m) + ": ";
+    const std::string begin = m == 0 ? "boi" : "begin", end = m == 0 ? "eoi" : "end";
+    in_vocabulary(where + begin, tokens[m].begin, false);
+    in_vocabulary(where + end, tokens[m].end, false);
+    const auto free = [&](token_t t) { return std::find(taken.begin(), taken.end(), t) == taken.end(); };
+    require<config_error>(tokens[m].begin != tokens[m].end && free(tokens[m].begin) && free(tokens[m].end),
+                          m == 0 ? "markers" : "modality " + std::to_string(m), ": found ", begin, " ", tokens[m].begin,
+                          ", ", end, " ", tokens[m].end, ", expected tokens that no other marker has");
+    taken.push_back(tokens[m].begin);
+    taken.push_back(tokens[m].end);
+  }
+}
+
+}  // namespace detail
 
 /// Fills in what was left at 0. Throws config_error naming the member, the value found and the value expected.
 template <variant Variant>
@@ -48,19 +121,15 @@ model_config<Variant> completed(model_config<Variant> c) {
   positive("feed_forward", c.feed_forward);
   require<config_error>(c.rope_theta > 0, "rope_theta: found ", c.rope_theta, ", expected > 0");
   require<config_error>(c.norm_epsilon > 0, "norm_epsilon: found ", c.norm_epsilon, ", expected > 0");
-  const auto marker = [&](std::string_view name, token_t value, bool optional) {
-    require<config_error>((optional && value == ignored) || (value >= 0 && value < c.vocabulary), "markers.", name,
-                          ": found ", value, ", expected a token of the vocabulary of ", c.vocabulary);
-  };
-  marker("bos", c.markers.bos, true);
-  marker("eos", c.markers.eos, true);
-  marker("boi", c.markers.boi, false);
-  marker("eoi", c.markers.eoi, false);
-  const token_t boi = c.markers.boi, eoi = c.markers.eoi;
-  require<config_error>(
-      boi != eoi && boi != c.markers.bos && boi != c.markers.eos && eoi != c.markers.bos && eoi != c.markers.eos,
-      "markers: found boi ", boi, ", eoi ", eoi, ", expected tokens that no other marker has");
-  if constexpr (requires { Variant::codec::require_valid(c.codec); }) Variant::codec::require_valid(c.codec);
+  require<config_error>(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing: found ", c.label_smoothing,
+                        ", expected 0 to below 1");
+  require<config_error>(c.text_mean != mean_over::patches, "text_mean: found patches, expected items or documents");
+  detail::require_markers(c);
+  for_each_number<modalities_of<Variant>::count>([&](auto i) {
+    using codec = typename modalities_of<Variant>::template at<i>::codec;
+    const auto& options = c.template codec_options<i>();
+    if constexpr (requires { codec::require_valid(options); }) codec::require_valid(options);
+  });
   return c;
 }
 

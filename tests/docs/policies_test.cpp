@@ -104,11 +104,11 @@ struct next_token_with_z {
   static tf::loss::term_values<Exec> evaluate(tf::loss::context<Exec>& c, double weight) {
     using real = typename Exec::real;
     if (c.text_rows.size() == 0) return {};
-    const std::vector<real> weights(static_cast<std::size_t>(c.text_rows.size()),
-                                    static_cast<real>(weight / static_cast<double>(c.all_targets)));
+    std::vector<real> weights;
+    for (double share : c.text_shares) weights.push_back(static_cast<real>(weight * share));
     const auto rows = tf::gather_rows(c.tape, c.hidden, c.text_rows);
     const auto losses = tf::head_cross_entropy(c.tape, rows, c.head, c.targets, c.tape.upload(weights), 1e-4);
-    return {losses.cross_entropy, c.all_targets};
+    return {losses.cross_entropy, c.text_shares};
   }
 };
 // end of snippet

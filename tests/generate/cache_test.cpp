@@ -68,7 +68,7 @@ struct fixture {
   }
   rows uncached(const std::vector<tf::noise_level>& levels) {
     tape.reset();
-    const auto in = model.inputs(tape, batch, upload(batch.values), tape.upload(batch.images), {levels, {}, 0});
+    const auto in = model.inputs(tape, batch, upload(batch.values), {levels, {}, 0});
     return copy(model.forward(tape, in));
   }
 

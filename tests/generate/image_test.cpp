@@ -141,7 +141,8 @@ struct knowing_codec {
         : in(set, name + ".in", o.channels * o.patch * o.patch, width, tf::bias::on), sizes(o) {}
 
     tf::encoded_images<Exec, tf::no_skip> encode(tf::tape<Exec>& tape, const tf::image_batch<Exec>& x) const {
-      return {in(tape, tf::patchify(tape, x.values, x.places, x.patches(), sizes.patch, sizes.channels)), {}};
+      return {in(tape, tf::patchify(tape, x.values, x.places, x.patches(), {sizes.patch, sizes.patch}, sizes.channels)),
+              {}};
     }
     tf::var<Exec> decode(tf::tape<Exec>& tape, tf::var<Exec>, tf::no_skip, const tf::image_batch<Exec>& x) const {
       const auto y = tape.variable(1, x.values.size());

@@ -69,7 +69,7 @@ class plain_generator {
     std::vector<scalar> values(batch.values.begin(), batch.values.end() - static_cast<std::ptrdiff_t>(x.size()));
     for (double v : x) values.push_back(static_cast<scalar>(v));
     const auto out =
-        model_.forward(tape, model_.inputs(tape, batch, tape.upload(values), tape.upload(batch.images), plan));
+        model_.forward(tape, model_.inputs(tape, batch, tape.upload(values), plan));
     const auto hidden = host_copy<scalar>(model_.exec(), out.hidden.value().flat());
     rows r{{hidden.begin(), hidden.end()}, {}};
     if (out.prediction) {

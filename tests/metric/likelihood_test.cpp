@@ -47,7 +47,7 @@ double by_hand(const tf::model<tf::paper, Exec>& model, const tf::document& d) {
   tf::tape<Exec> tape(model.exec(), tf::recording::off);
   const tf::packed_batch batch = model.pack({d});
   const std::vector<scalar> values(batch.values.begin(), batch.values.end());
-  const auto in = model.inputs(tape, batch, tape.upload(values), tape.upload(batch.images), model.clean(batch));
+  const auto in = model.inputs(tape, batch, tape.upload(values), model.clean(batch));
   const auto logits = model.logits(tape, model.forward(tape, in).hidden.value());
   double sum = 0;
   for (tf::index_t n = 0; n < batch.rows(); ++n) {

@@ -79,7 +79,9 @@ BOOST_AUTO_TEST_CASE(the_check_finds_a_wrong_gradient) {
                                         [&](auto& tape) {
                                           // Recorded, the text counts a little less than in what is differentiated
                                           // numerically.
-                                          const step_share share{.all_targets = batch.text_targets() + 1};
+                                          step_share share;
+                                          share.all.add(batch);
+                                          ++share.all.text_rows;
                                           return tape.records() ? objective(m, tape, batch, plan, share)
                                                                 : objective(m, tape, batch, plan);
                                         },

@@ -28,8 +28,7 @@ step_result<Exec> run(model<Variant, Exec>& m, const std::vector<std::vector<doc
   step_share share;
   for (const auto& group : groups) {
     batches.push_back(m.pack(group));
-    share.all_targets += batches.back().text_targets();
-    share.all_images += batches.back().image_count();
+    share.all.add(batches.back());
   }
   m.parameters().allocate_gradients();
   m.parameters().zero_gradients();
@@ -40,8 +39,7 @@ step_result<Exec> run(model<Variant, Exec>& m, const std::vector<std::vector<doc
     const auto losses = m.loss(tape, b, m.plan_noise(b, step_key, share), share);
     for (std::size_t i = 0; i < 2; ++i) result.losses[i] += losses.mean(m.exec(), i);
     tape.backward();
-    share.first_image += b.image_count();
-    share.first_value += static_cast<index_t>(b.values.size());
+    share.pass(b);
   }
   result.gradient = on_host(m.exec(), m.parameters().gradients());
   return result;
@@ -86,7 +84,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(hidden_rows_of_a_packed_document, Exec, test_suppo
     tape<Exec> tape(exec, recording::off);
     const std::vector<scalar> values(batch.values.begin(), batch.values.end());
     return on_host(
-        exec, m.forward(tape, m.inputs(tape, batch, tape.upload(values), tape.upload(batch.images), m.clean(batch)))
+        exec, m.forward(tape, m.inputs(tape, batch, tape.upload(values), m.clean(batch)))
                   .hidden.value());
   };
   std::vector<scalar> joined;

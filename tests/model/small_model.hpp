@@ -104,7 +104,7 @@ double objective(const Model& model, tape<typename Model::exec_type>& tape, cons
   for (std::size_t i = 0; i < images.size(); ++i) {
     const noise_level& level = plan.levels[i];
     const double weight = typename variant::weighting{}(level, variant::target::of(level.signal, level.noise));
-    value += weights[1] * weight * static_cast<double>(images[i]) / static_cast<double>(losses.terms[1].count);
+    value += weights[1] * weight * losses.terms[1].shares[i] * static_cast<double>(images[i]);
   }
   return value;
 }

@@ -62,7 +62,7 @@ class probe {
     const std::vector<scalar> values(batch.values.begin(), batch.values.end());
     auto plan = model_.clean(batch);
     if (times_.first >= 0) plan.levels[static_cast<std::size_t>(times_.first)].time = times_.second;
-    const auto in = model_.inputs(tape, batch, tape.upload(values), tape.upload(batch.images), plan);
+    const auto in = model_.inputs(tape, batch, tape.upload(values), plan);
     return on_host(exec_, model_.forward(tape, in).hidden.value());
   }
 

@@ -24,10 +24,10 @@ tf::image picture(tf::index_t height, tf::index_t width, float first = 0) {
   return im;
 }
 
-tf::patch_grid two_by_two(tf::image_shape s) { return tf::codec::linear_patch::grid(s, {}); }
+tf::patch_grid two_by_two(tf::image_shape s, tf::index_t) { return tf::codec::linear_patch::grid(s, {}); }
 
 tf::packed_batch pack(const std::vector<tf::document>& documents, tf::marker_tokens markers = {}) {
-  return tf::pack(documents, markers, two_by_two);
+  return tf::pack(documents, {markers.bos, markers.eos, {{markers.boi, markers.eoi}}}, two_by_two);
 }
 
 tf::document open_ended(tf::document d) {
@@ -55,8 +55,8 @@ BOOST_AUTO_TEST_CASE(targets_follow_the_paper) {
   const auto batch = pack({{tf::text{{10, 11}}, picture(2, 4), tf::text{{12, 13}}}});
   check_rows(batch, {bos, 10, 11, boi, ignored, ignored, eoi, 12, 13, eos},
              {10, 11, boi, ignored, ignored, ignored, 12, 13, eos, ignored});
-  BOOST_TEST(batch.patch_rows == tokens({4, 5}), boost::test_tools::per_element());
-  BOOST_TEST(batch.patch_image == tokens({0, 0}), boost::test_tools::per_element());
+  BOOST_TEST(batch.modalities[0].patch_rows == tokens({4, 5}), boost::test_tools::per_element());
+  BOOST_TEST(batch.modalities[0].patch_image == tokens({0, 0}), boost::test_tools::per_element());
   BOOST_TEST(batch.image_count() == 1);
   BOOST_TEST(batch.patches() == 2);
 }
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(images_side_by_side_ask_for_each_other) {
   const auto batch = pack({{picture(2, 2), picture(2, 4, 100)}});
   check_rows(batch, {bos, boi, ignored, eoi, boi, ignored, ignored, eoi, eos},
              {boi, ignored, ignored, boi, ignored, ignored, ignored, eos, ignored});
-  BOOST_TEST(batch.patch_image == tokens({0, 1, 1}), boost::test_tools::per_element());
+  BOOST_TEST(batch.modalities[0].patch_image == tokens({0, 1, 1}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(an_open_end_teaches_nothing_there) {
@@ -147,8 +147,8 @@ BOOST_AUTO_TEST_CASE(images_keep_their_shapes_values_and_places) {
   BOOST_TEST(batch.values[16] == 100.f);
   BOOST_TEST(batch.values[28] == 200.f);
   // BOS BOI 4 EOI 10 BOI 3 EOI EOS | BOS BOI 2 EOI 11 EOS
-  BOOST_TEST(batch.patch_rows == tokens({2, 3, 4, 5, 9, 10, 11, 16, 17}), boost::test_tools::per_element());
-  BOOST_TEST(batch.patch_image == tokens({0, 0, 0, 0, 1, 1, 1, 2, 2}), boost::test_tools::per_element());
+  BOOST_TEST(batch.modalities[0].patch_rows == tokens({2, 3, 4, 5, 9, 10, 11, 16, 17}), boost::test_tools::per_element());
+  BOOST_TEST(batch.modalities[0].patch_image == tokens({0, 0, 0, 0, 1, 1, 1, 2, 2}), boost::test_tools::per_element());
 
   const auto& spans = batch.table.spans();
   BOOST_REQUIRE(spans.size() == 3u);
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(patches_stand_in_raster_order) {
   tf::tape<tf::reference_exec<double>> tape(exec);
   const auto values = tape.upload(std::vector<double>(batch.values.begin(), batch.values.end()));
   const auto patches = tape.saved(batch.patches(), 4);
-  exec.patchify(patches, values, tape.upload(batch.images), 2);
+  exec.patchify(patches, values, tape.upload(batch.images), {2, 2});
   for (tf::index_t row = 0; row < 2; ++row)
     for (tf::index_t col = 0; col < 3; ++col) {
       const double top_left = static_cast<double>(row * 2 * 6 + col * 2);

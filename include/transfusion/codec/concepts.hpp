@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <span>
 #include <string>
 
 #include "transfusion/autograd/parameter.hpp"
@@ -10,23 +11,17 @@
 
 namespace transfusion {
 
-/// How many patches an image becomes.
-struct patch_grid {
-  index_t rows = 0;
-  index_t cols = 0;
-
-  constexpr index_t patches() const { return rows * cols; }
-};
-
-/// The images of one pass on the device, at whatever noise they have, as a codec reads them.
+/// The images of one modality in one pass, at whatever noise they have, as a codec reads them. On the device, but for
+/// `shapes`.
 template <class Exec>
 struct image_batch {
   using real = typename Exec::real;
 
-  view<const real, 1> values;             ///< flat [C, H, W] images x_t
+  view<const real, 1> values;             ///< flat [C, Z, H, W] images x_t, those of other modalities too
   view<const image_place, 1> places;      ///< [I]
   view<const real, 1> times;              ///< [I], in steps of 1/1000
   view<const token_t, 1> image_of_patch;  ///< [P]
+  std::span<const image_place> shapes;    ///< the places once more, on the host
 
   index_t patches() const { return image_of_patch.size(); }
 };

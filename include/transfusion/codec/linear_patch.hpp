@@ -66,17 +66,18 @@ struct linear_patch {
           time(set, name + ".time", width, sizes.time == time_place::after_projection ? width : patch_values()) {}
 
     encoded_images<Exec, no_skip> encode(tape<Exec>& tape, const image_batch<Exec>& x) const {
-      auto patches = patchify(tape, x.values, x.places, x.patches(), sizes.patch, sizes.channels);
+      auto patches = patchify(tape, x.values, x.places, x.patches(), window(), sizes.channels);
       auto e = gather_rows(tape, time(tape, x.times), x.image_of_patch);
       if (sizes.time == time_place::before_projection) return {in(tape, add(tape, patches, e)), {}};
       return {add(tape, in(tape, patches), e), {}};
     }
 
     var<Exec> decode(tape<Exec>& tape, var<Exec> hidden, no_skip, const image_batch<Exec>& x) const {
-      return unpatchify(tape, out(tape, hidden), x.places, sizes.patch);
+      return unpatchify(tape, out(tape, hidden), x.places, window(), x.values.size());
     }
 
    private:
+    patch_shape window() const { return {sizes.patch, sizes.patch}; }
     index_t patch_values() const { return sizes.channels * sizes.patch * sizes.patch; }
   };
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "transfusion/generate/kv_cache.hpp"
@@ -34,14 +35,17 @@ class cached_pass {
 
   /// The rows of span `where` hold this image at a noise level; its values follow those of the images before it.
   void add_image(const cached_sequence& s, const span& where, image_shape shape, noise_level level) {
-    const index_t patches = where.end - where.begin;
-    places_.push_back({value_count_, static_cast<index_t>(patch_rows_.size()), shape});
-    levels_.push_back(level);
+    part& m = parts_[static_cast<std::size_t>(where.modality)];
+    m.places.push_back({value_count_, static_cast<index_t>(m.patch_rows.size()), shape});
+    places_.push_back(m.places.back());
+    m.levels.push_back(level);
     value_count_ += shape.size();
     add_row(s, where.begin, where.end);
-    for (index_t p = 0; p < patches; ++p) {
-      patch_rows_.push_back(static_cast<token_t>(tokens_.size()));
-      patch_image_.push_back(static_cast<token_t>(places_.size()) - 1);
+    for (index_t q = where.begin; q < where.end; ++q) {
+      if (q >= where.first_patch_row()) {
+        m.patch_rows.push_back(static_cast<token_t>(tokens_.size()));
+        m.patch_image.push_back(static_cast<token_t>(m.places.size()) - 1);
+      }
       tokens_.push_back(ignored);
     }
   }
@@ -54,11 +58,14 @@ class cached_pass {
     auto context = model_->context(tape, keys_, positions_);
     context.caches = cache.layers();
     context.slots = tape.upload(slots_);
-    return model_->forward(
-        tape, {tape.upload(tokens_),
-               tape.upload(patch_rows_),
-               {values, tape.upload(places_), Model::upload_times(tape, levels_), tape.upload(patch_image_)},
-               context});
+    typename Model::inputs_type in{tape.upload(tokens_), {}, context};
+    for (std::size_t m = 0; m < Model::modality_count; ++m) {
+      const part& of = parts_[m];
+      in.modalities[m] = {tape.upload(of.patch_rows),
+                          {values, tape.upload(of.places), Model::upload_times(tape, of.levels),
+                           tape.upload(of.patch_image), of.places}};
+    }
+    return model_->forward(tape, in);
   }
 
  private:
@@ -78,11 +85,18 @@ class cached_pass {
     }
   }
 
+  /// The images of one modality.
+  struct part {
+    std::vector<token_t> patch_rows, patch_image;
+    std::vector<image_place> places;
+    std::vector<noise_level> levels;
+  };
+
   const Model* model_;
-  std::vector<token_t> tokens_, positions_, slots_, patch_rows_, patch_image_;
+  std::vector<token_t> tokens_, positions_, slots_;
   std::vector<key_interval> keys_;
-  std::vector<image_place> places_;
-  std::vector<noise_level> levels_;
+  std::array<part, Model::modality_count> parts_;
+  std::vector<image_place> places_;  ///< of all modalities, in the order of their values
   index_t value_count_ = 0;
 };
 

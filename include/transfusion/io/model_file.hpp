@@ -64,7 +64,19 @@ struct field_reader {
   }
 };
 
-/// Calls visit(name, member) for every field of a configuration, the codec's options included.
+/// Calls visit(name, member) for the options of a codec.
+template <class Options, class Visit>
+void visit_codec(Options& o, Visit visit) {
+  if constexpr (requires { o.visit_fields(o, visit); })
+    o.visit_fields(o, visit);
+  else
+    static_assert(std::is_empty_v<std::remove_cvref_t<Options>>,
+                  "the codec's options have members, but no template <class Self, class Visit> static void "
+                  "visit_fields(Self&, Visit) that would store them; codec/linear_patch.hpp shows one");
+}
+
+/// Calls visit(name, member) for every field of a configuration, those of its codec's options and of its other
+/// modalities apart: nested(part, visitor) calls visitor with the way to visit the fields of one part.
 template <class Config, class Visit, class Nested>
 void visit_config(Config& c, Visit visit, Nested nested) {
   visit("layers", c.layers);
@@ -80,20 +92,29 @@ void visit_config(Config& c, Visit visit, Nested nested) {
   visit("boi", c.markers.boi);
   visit("eoi", c.markers.eoi);
   visit("loss_weights", c.loss_weights);
-  using options = std::remove_cvref_t<decltype(c.codec)>;
-  if constexpr (requires { c.codec.visit_fields(c.codec, nested); })
-    c.codec.visit_fields(c.codec, nested);
-  else
-    static_assert(std::is_empty_v<options>,
-                  "the codec's options have members, but no template <class Self, class Visit> static void "
-                  "visit_fields(Self&, Visit) that would store them; codec/linear_patch.hpp shows one");
+  visit("label_smoothing", c.label_smoothing);
+  visit("text_mean", c.text_mean);
+  visit("image_mean", c.image_mean);
+  nested("codec", [&](auto part) { visit_codec(c.codec, part); });
+  for_each_number<std::remove_cvref_t<decltype(c.other_modalities)>::count>([&](auto i) {
+    auto& m = c.other_modalities.template get<i>();
+    const std::string name = "modality" + std::to_string(i + 1);
+    nested(name, [&](auto part) {
+      part("begin", m.begin);
+      part("end", m.end);
+      part("loss_weight", m.loss_weight);
+    });
+    nested(name + ".codec", [&](auto part) { visit_codec(m.codec, part); });
+  });
 }
 
 template <variant Variant>
 std::string config_text(const model_config<Variant>& c) {
-  nlohmann::json json, codec = nlohmann::json::object();
-  visit_config(c, field_writer{json}, field_writer{codec});
-  json["codec"] = codec;
+  nlohmann::json json;
+  visit_config(c, field_writer{json}, [&](const std::string& name, auto fields) {
+    json[name] = nlohmann::json::object();
+    fields(field_writer{json[name]});
+  });
   return json.dump();
 }
 
@@ -144,9 +165,11 @@ model_config<Variant> read_config(const safetensors_file& file) {
   require<format_error>(json.is_object(), file.path().string(), ": metadata \"", detail::config_key,
                         "\" is no JSON object");
   model_config<Variant> c;
-  const auto codec = json.value("codec", nlohmann::json::object());
   const std::string where = file.path().string() + ": configuration: ";
-  detail::visit_config(c, detail::field_reader{json, where}, detail::field_reader{codec, where + "codec."});
+  detail::visit_config(c, detail::field_reader{json, where}, [&](const std::string& name, auto fields) {
+    const auto part = json.value(name, nlohmann::json::object());
+    fields(detail::field_reader{part, where + name + "."});
+  });
   try {
     return completed(c);
   } catch (const config_error& fault) {
@@ -156,6 +179,11 @@ model_config<Variant> read_config(const safetensors_file& file) {
 
 namespace detail {
 
+/// Fields that matter to training alone.
+inline bool of_training(std::string_view name) {
+  return name == "loss_weights" || name == "label_smoothing" || name == "text_mean" || name == "image_mean";
+}
+
 /// Throws format_error naming the first field in which the stored configuration differs from a model's: equal shapes do
 /// not make equal models. Files without a configuration pass; the losses' weights matter to training alone.
 template <variant Variant>
@@ -164,7 +192,7 @@ void check_config(const safetensors_file& file, const model_config<Variant>& con
   const auto stored = nlohmann::json::parse(config_text(read_config<Variant>(file)));
   const auto wanted = nlohmann::json::parse(config_text(config));
   for (const auto& [name, value] : wanted.items())
-    require<format_error>(stored.at(name) == value || (name == "loss_weights" && !training), file.path().string(),
+    require<format_error>(stored.at(name) == value || (!training && of_training(name)), file.path().string(),
                           ": configuration: ", name, ": found ", stored.at(name).dump(), ", expected ", value.dump());
 }
 

@@ -25,14 +25,25 @@ struct context {
   view<const image_place, 1> images;      ///< [I]
   view<const real, 1> image_targets;      ///< [all values]
   std::span<const double> image_weights;  ///< [I], from the weighting policy, on the host
-  index_t all_targets, all_images;        ///< of the whole optimiser step: what a mean is taken over
+  std::span<const double> text_shares;    ///< [R]; the part of each row in the mean over the whole optimiser step
+  std::span<const double> image_shares;   ///< [I]; the part of each image; 0 where it is not learnt
+  double label_smoothing = 0;
+  double z_weight = 0;           ///< of z_loss, which the head's pass works out with the next-token loss
+  view<const real, 1> log_z{};   ///< [R]; left by the next-token loss
 };
 
-/// The unweighted values of one term, one an item, on the device. Its mean is their sum over `count`.
+/// The unweighted values of one term, one an item, on the device, and the part of each in the mean. The term's value is
+/// Σ shares[i] · each[i], or Σ shares[i] · each[i]².
 template <class Exec>
 struct term_values {
   view<const typename Exec::real, 1> each;
-  index_t count = 0;
+  std::span<const double> shares;
+  bool squares = false;
+
+  /// What item i adds to the term's value.
+  double part(index_t i, double value) const {
+    return shares[static_cast<std::size_t>(i)] * (squares ? value * value : value);
+  }
 };
 
 /// A term of the objective: evaluates itself with a weight, and on a recording tape starts the way back.

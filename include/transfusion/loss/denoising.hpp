@@ -16,10 +16,10 @@ struct denoising {
   static term_values<Exec> evaluate(context<Exec>& c, double weight) {
     using real = typename Exec::real;
     if (!c.prediction) return {};
-    auto weights = c.tape.template list<real>(static_cast<index_t>(c.image_weights.size()));
-    for (double w : c.image_weights)
-      weights.push_back(static_cast<real>(weight * w / static_cast<double>(c.all_images)));
-    return {squared_error(c.tape, c.prediction, c.image_targets, c.images, c.tape.upload(weights)), c.all_images};
+    auto weights = c.tape.template list<real>(c.images.size());
+    for (std::size_t i = 0; i < c.image_shares.size(); ++i)
+      weights.push_back(static_cast<real>(weight * c.image_weights[i] * c.image_shares[i]));
+    return {squared_error(c.tape, c.prediction, c.image_targets, c.images, c.tape.upload(weights)), c.image_shares};
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include "transfusion/autograd/op/head_cross_entropy.hpp"
 #include "transfusion/autograd/op/rows.hpp"
+#include "transfusion/core/error.hpp"
 #include "transfusion/loss/concepts.hpp"
 
 namespace transfusion::loss {
@@ -16,12 +17,17 @@ struct next_token {
   static term_values<Exec> evaluate(context<Exec>& c, double weight) {
     using real = typename Exec::real;
     if (c.text_rows.size() == 0) return {};
-    const real each = static_cast<real>(weight / static_cast<double>(c.all_targets));
     auto weights = c.tape.template list<real>(c.text_rows.size());
-    for (index_t r = 0; r < c.text_rows.size(); ++r) weights.push_back(each);
+    for (double share : c.text_shares) weights.push_back(static_cast<real>(weight * share));
     auto rows = gather_rows(c.tape, c.hidden, c.text_rows);
-    const auto losses = head_cross_entropy(c.tape, rows, c.head, c.targets, c.tape.upload(weights));
-    return {losses.cross_entropy, c.all_targets};
+    // The pass weighs log² Z with the row's own weight, so that z_loss enters relative to it.
+    require<config_error>(c.z_weight == 0 || weight != 0, "loss_weights: found text 0 beside z ", c.z_weight,
+                          ", expected a weight for the text, as both are one pass");
+    const double z_weight = c.z_weight == 0 ? 0 : c.z_weight / weight;
+    const auto losses =
+        head_cross_entropy(c.tape, rows, c.head, c.targets, c.tape.upload(weights), z_weight);
+    c.log_z = losses.log_z;
+    return {losses.cross_entropy, c.text_shares};
   }
 };
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <type_traits>
 
-#include "transfusion/loss/concepts.hpp"
+#include "transfusion/loss/next_token.hpp"
+#include "transfusion/loss/z_loss.hpp"
 
 namespace transfusion::loss {
 
@@ -17,8 +19,18 @@ struct weighted_sum {
   template <class Exec>
   static std::array<term_values<Exec>, terms> evaluate(context<Exec>& c, const std::array<double, terms>& weights) {
     static_assert((loss_term<Terms, Exec> && ...));
+    static_assert(z_follows_text(), "z_loss stands behind next_token, whose pass works it out");
     std::size_t i = 0;
+    ((std::is_same_v<Terms, z_loss> ? void(c.z_weight = weights[i]) : void(), ++i), ...);
+    i = 0;
     return {Terms::evaluate(c, weights[i++])...};  // braces: in order
+  }
+
+ private:
+  static constexpr bool z_follows_text() {
+    bool text = false, right = true;
+    ((right = right && (text || !std::is_same_v<Terms, z_loss>), text = text || std::is_same_v<Terms, next_token>), ...);
+    return right;
   }
 };
 

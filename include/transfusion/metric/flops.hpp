@@ -32,9 +32,13 @@ double forward_flops(Model& model, const packed_batch& batch) {
   const double rows = static_cast<double>(batch.rows()), width = static_cast<double>(c.width);
   const double trunk = static_cast<double>(model.parameters().count("blocks."));
   const double head = static_cast<double>(model.parameters().count("head"));
-  const double codec = static_cast<double>(model.parameters().count("codec.") - model.parameters().count("codec.time"));
-  return 2 * (trunk * rows + head * static_cast<double>(batch.text_targets()) +
-              codec * static_cast<double>(batch.patches())) +
+  double codecs = 0;
+  for (std::size_t m = 0; m < batch.modalities.size(); ++m) {
+    const index_t weights =
+        model.parameters().count(codec_name(m) + ".") - model.parameters().count(codec_name(m) + ".time");
+    codecs += static_cast<double>(weights) * static_cast<double>(batch.modalities[m].patches());
+  }
+  return 2 * (trunk * rows + head * static_cast<double>(batch.text_targets()) + codecs) +
          4 * static_cast<double>(c.layers) * width * visible_pairs(model.mask_policy(), batch.table);
 }
 

@@ -34,7 +34,7 @@ void add_text_log_likelihood(Model& model, tape<typename Model::exec_type>& tape
   using real = typename Model::real;
   if (batch.text_targets() == 0) return;
   const auto values = tape.upload(std::vector<real>(batch.values.begin(), batch.values.end()));
-  const auto in = model.inputs(tape, batch, values, tape.upload(batch.images), Model::clean(batch));
+  const auto in = model.inputs(tape, batch, values, Model::clean(batch));
   const auto rows = gather_rows(tape, model.forward(tape, in).hidden, tape.upload(batch.text_rows));
   std::vector<token_t> targets;
   for (token_t row : batch.text_rows) targets.push_back(batch.targets[static_cast<std::size_t>(row)]);

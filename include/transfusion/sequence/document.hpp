@@ -10,15 +10,20 @@
 
 namespace transfusion {
 
+/// No variant has more kinds of continuous items.
+inline constexpr std::size_t max_modalities = 8;
+
 /// A run of vocabulary entries.
 struct text {
   std::vector<token_t> tokens;
 };
 
-/// A continuous item: a latent or pixel image. values: [C, H, W], clean.
+/// A continuous item: a latent or pixel image, a signal, a volume. values: [C, Z, H, W], clean.
 struct image {
   image_shape shape;
   std::vector<float> values;
+  index_t modality = 0;  ///< which of the variant's continuous modalities it belongs to
+  bool context = false;  ///< read clean and not learnt: no noise, no denoising loss
 };
 
 using segment = std::variant<text, image>;
@@ -29,6 +34,8 @@ struct document {
   /// The document stops after its last segment without EOS, and nothing is learnt there: a prompt, or a dropped
   /// caption.
   bool open_ended = false;
+  /// How many leading segments are the prefix, whose rows see each other both ways under mask::prefix.
+  index_t prefix_segments = 0;
 
   document() = default;
   document(std::initializer_list<segment> s) : segments(s) {}

@@ -10,35 +10,74 @@
 
 namespace transfusion {
 
+/// The images of one modality in a batch, as its codec reads them: I images, P patches.
+struct modality_batch {
+  std::vector<token_t> numbers;      ///< [I]; their numbers among all images of the batch
+  std::vector<image_place> places;   ///< [I]; patches counted in this modality, values in the whole batch
+  std::vector<token_t> patch_rows;   ///< [P]; where the patches stand on the token axis
+  std::vector<token_t> patch_image;  ///< [P]; the image of each patch, counted in this modality
+  std::vector<token_t> time_rows;    ///< [I], or empty: the row of each image that tells its time
+  index_t noised = 0;                ///< how many of them are noised and learnt
+
+  index_t patches() const { return static_cast<index_t>(patch_rows.size()); }
+  index_t image_count() const { return static_cast<index_t>(numbers.size()); }
+};
+
 /// Documents laid end to end on one token axis, without padding, on the host.
 struct packed_batch {
   span_table table;
-  std::vector<token_t> tokens;       ///< [N]; `ignored` on patch rows
-  std::vector<token_t> targets;      ///< [N]; what the row predicts, or `ignored` (paper.md §1.6, see docs/paper.md)
-  std::vector<token_t> patch_rows;   ///< [P]; where the patches stand on the token axis
-  std::vector<token_t> patch_image;  ///< [P]; the image of each patch
-  std::vector<image_place> images;   ///< [I]
-  std::vector<float> values;         ///< all images, clean, flat
-  std::vector<token_t> text_rows;    ///< rows with a target, in rising order
+  std::vector<token_t> tokens;     ///< [N]; `ignored` on an image's rows
+  std::vector<token_t> targets;    ///< [N]; what the row predicts, or `ignored` (paper.md §1.6, see docs/paper.md)
+  std::vector<image_place> images; ///< [I], all modalities; patches counted in each image's own modality
+  std::vector<char> context;       ///< [I]; 1: the image stays clean and is not learnt
+  std::vector<float> values;       ///< all images, clean, flat
+  std::vector<modality_batch> modalities;
+  std::vector<token_t> text_rows;  ///< rows with a target, in rising order
 
   index_t rows() const { return static_cast<index_t>(tokens.size()); }
-  index_t patches() const { return static_cast<index_t>(patch_rows.size()); }
-  /// How many rows carry a next-token loss, and how many images a denoising loss.
+  index_t patches() const {
+    index_t n = 0;
+    for (const modality_batch& m : modalities) n += m.patches();
+    return n;
+  }
+  /// How many rows carry a next-token loss, how many images there are, and how many of them carry a denoising loss.
   index_t text_targets() const { return static_cast<index_t>(text_rows.size()); }
   index_t image_count() const { return static_cast<index_t>(images.size()); }
+  index_t noised_images() const {
+    index_t n = 0;
+    for (const modality_batch& m : modalities) n += m.noised;
+    return n;
+  }
+};
+
+/// The tokens around the images of one modality.
+struct modality_markers {
+  token_t begin = ignored;
+  token_t end = ignored;
+};
+
+/// How documents become rows: the tokens that packing puts in, and what a variant's policies ask for.
+struct packing_rules {
+  token_t bos = ignored;
+  token_t eos = ignored;
+  std::vector<modality_markers> modalities;
+  index_t lead_rows = 0;      ///< rows before the patches of each image that tell its time
+  bool clean_copies = false;  ///< images stand clean in their place, and noised behind their document's end
 };
 
 namespace detail {
 
-/// Lays documents out row by row. `Grid` gives the patch grid of an image: grid(image_shape) -> {rows, cols}.
+/// Lays documents out row by row. `Grid` gives the patch grid of an image: grid(image_shape, modality).
 template <class Grid>
 class packer {
  public:
-  packer(marker_tokens markers, Grid grid) : markers_(markers), grid_(grid) {}
+  packer(const packing_rules& rules, Grid grid) : rules_(rules), grid_(grid) {
+    batch_.modalities.resize(rules.modalities.size());
+  }
 
   void add(const document& d) {
     batch_.table.begin_document();
-    if (markers_.bos != ignored) put_token(markers_.bos);
+    if (rules_.bos != ignored) put_token(rules_.bos);
     bool text_before = false;
     for (auto s = d.segments.begin(); s != d.segments.end(); ++s) {
       if (const text* t = std::get_if<text>(&*s)) {
@@ -47,8 +86,11 @@ class packer {
       } else {
         put_image(std::get<image>(*s), !text_before && holds_text(s + 1, d.segments.end()));
       }
+      if (s - d.segments.begin() + 1 == d.prefix_segments) batch_.table.end_prefix();
     }
-    if (!d.open_ended && markers_.eos != ignored) put_token(markers_.eos);
+    if (!d.open_ended && rules_.eos != ignored) put_token(rules_.eos);
+    for (const noised_copy& c : copies_) put_rows(*c.original, c.like, false);
+    copies_.clear();
   }
 
   packed_batch finish() {
@@ -58,6 +100,12 @@ class packer {
   }
 
  private:
+  /// A noised copy that waits for the end of its document.
+  struct noised_copy {
+    const image* original;
+    span like;
+  };
+
   using segment_iterator = std::vector<segment>::const_iterator;
   static bool holds_text(segment_iterator begin, segment_iterator end) {
     return std::any_of(begin, end, [](const segment& s) {
@@ -73,8 +121,8 @@ class packer {
     }
   }
 
-  /// A token is the target of the row before it, unless that row is a patch or belongs to another document. EOI is no
-  /// target.
+  /// A token is the target of the row before it, unless that row is an image's or belongs to another document. The
+  /// token that ends an image is no target.
   void put_token(token_t token) {
     const index_t row = batch_.rows();
     batch_.table.append_text();
@@ -85,45 +133,78 @@ class packer {
   }
 
   /// Throws shape_error with the document's number before what is wrong with the image.
-  auto grid_of(const image& im) const {
+  patch_grid grid_of(const image& im) const {
     try {
+      require<shape_error>(im.modality >= 0 && im.modality < static_cast<index_t>(rules_.modalities.size()),
+                           "image: modality ", im.modality, ", expected 0 to ", rules_.modalities.size() - 1);
       require_extent("image: number of values against its shape", static_cast<index_t>(im.values.size()),
                      im.shape.size());
-      return grid_(im.shape);
+      return grid_(im.shape, im.modality);
     } catch (const shape_error& e) {
       throw shape_error(message("document ", batch_.table.documents() - 1, ": ", e.what()));
     }
   }
 
   void put_image(const image& im, bool leads) {
-    const auto grid = grid_of(im);
-    put_token(markers_.boi);  // its own target stays `ignored`: the next row is a patch
-    batch_.images.push_back({static_cast<index_t>(batch_.values.size()), batch_.patches(), im.shape});
+    const patch_grid grid = grid_of(im);
+    const modality_markers around = rules_.modalities[static_cast<std::size_t>(im.modality)];
+    put_token(around.begin);  // its own target stays `ignored`: the next row is an image's
+    span s{.rows = grid.rows,
+           .cols = grid.cols,
+           .leads = leads,
+           .planes = grid.planes,
+           .modality = im.modality,
+           .lead_rows = rules_.lead_rows};
+    const bool apart = rules_.clean_copies && !im.context;
+    put_rows(im, s, im.context || apart);
+    if (apart) {
+      s.source = static_cast<index_t>(batch_.table.spans().size()) - 1;
+      copies_.push_back({&im, s});
+    }
+    put_token(around.end);
+  }
+
+  /// The rows of one image, clean or to be noised.
+  void put_rows(const image& im, span s, bool clean) {
+    modality_batch& m = batch_.modalities[static_cast<std::size_t>(im.modality)];
+    const index_t number = batch_.image_count(), local = m.image_count();
+    const image_place place{static_cast<index_t>(batch_.values.size()), m.patches(), im.shape};
+    batch_.images.push_back(place);
+    batch_.context.push_back(clean);
     batch_.values.insert(batch_.values.end(), im.values.begin(), im.values.end());
-    const token_t number = static_cast<token_t>(batch_.image_count()) - 1;
-    batch_.table.append_span(grid.rows, grid.cols, number, leads);
-    for (index_t p = 0; p < grid.rows * grid.cols; ++p) {
-      batch_.patch_rows.push_back(static_cast<token_t>(batch_.rows()));
-      batch_.patch_image.push_back(number);
+    m.places.push_back(place);
+    m.numbers.push_back(static_cast<token_t>(number));
+    m.noised += clean ? 0 : 1;
+    s.image = number;
+    batch_.table.append_span(s);
+    for (index_t i = 0; i < s.lead_rows + s.patches(); ++i) {
+      const auto row = static_cast<token_t>(batch_.rows());
+      if (i < s.lead_rows) {
+        m.time_rows.push_back(row);
+      } else {
+        m.patch_rows.push_back(row);
+        m.patch_image.push_back(static_cast<token_t>(local));
+      }
       batch_.tokens.push_back(ignored);
       batch_.targets.push_back(ignored);
     }
-    put_token(markers_.eoi);
   }
 
-  marker_tokens markers_;
+  packing_rules rules_;
   Grid grid_;
   packed_batch batch_;
+  std::vector<noised_copy> copies_;
 };
 
 }  // namespace detail
 
-/// Packs documents into one batch: BOS, the segments with BOI … EOI around each image, EOS. Next-token targets follow
-/// the paper (§3): no loss on a BOI input, none on patches, EOI never predicted. Throws shape_error on a document whose
-/// image does not fit its shape or the grid, or on a negative token.
+/// Packs documents into one batch: BOS, the segments with begin and end tokens around each image, EOS. Next-token
+/// targets follow the paper (§3): no loss on a BOI input, none on patches, EOI never predicted. `grid(shape, modality)`
+/// gives the patches of an image. Throws shape_error on a document whose image does not fit its shape, its modality or
+/// the grid, or on a negative token.
 template <class Grid>
-packed_batch pack(const std::vector<document>& documents, marker_tokens markers, Grid grid) {
-  detail::packer<Grid> packer(markers, grid);
+packed_batch pack(const std::vector<document>& documents, const packing_rules& rules, Grid grid) {
+  detail::packer<Grid> packer(rules, grid);
   for (const document& d : documents) packer.add(d);
   return packer.finish();
 }

@@ -8,7 +8,8 @@
 
 namespace transfusion {
 
-/// A continuous span (the patches of one image) on the token axis.
+/// A continuous span (the rows of one image) on the token axis: `lead_rows` rows of its own, then a grid of patches in
+/// raster order.
 struct span {
   index_t begin = 0;
   index_t end = 0;
@@ -17,6 +18,13 @@ struct span {
   index_t rows = 0;   ///< its grid of patches
   index_t cols = 0;
   bool leads = false;  ///< its text comes after it, none before: "image first"
+  index_t planes = 1;
+  index_t modality = 0;
+  index_t lead_rows = 0;  ///< 1 where a row that tells the time stands before the patches
+  index_t source = -1;    ///< of a noised copy: the number of the span that holds the clean one; -1: it is no copy
+
+  index_t patches() const { return planes * rows * cols; }
+  index_t first_patch_row() const { return begin + lead_rows; }
 };
 
 /// Where each document and each image lies on one packed token axis. Masks, positions, codecs, losses and decoding read
@@ -24,7 +32,12 @@ struct span {
 /// O(1).
 class span_table {
  public:
-  void begin_document() { document_begins_.push_back(rows()); }
+  void begin_document() {
+    document_begins_.push_back(rows());
+    prefix_ends_.push_back(rows());
+  }
+  /// What has been appended so far is the last document's prefix: rows that may see each other both ways.
+  void end_prefix() { prefix_ends_.back() = rows(); }
 
   void append_text(index_t count = 1) {
     for (index_t i = 0; i < count; ++i) append_row(-1);
@@ -32,8 +45,15 @@ class span_table {
 
   /// Appends the patches of an image, a grid of rows × cols.
   void append_span(index_t grid_rows, index_t grid_cols, index_t image, bool leads) {
-    spans_.push_back({rows(), rows() + grid_rows * grid_cols, documents() - 1, image, grid_rows, grid_cols, leads});
-    for (index_t i = 0; i < grid_rows * grid_cols; ++i) append_row(static_cast<token_t>(spans_.size()) - 1);
+    append_span({.image = image, .rows = grid_rows, .cols = grid_cols, .leads = leads});
+  }
+  /// Appends the rows of `s`, whose begin, end and document follow from the table.
+  void append_span(span s) {
+    s.begin = rows();
+    s.end = rows() + s.lead_rows + s.patches();
+    s.document = documents() - 1;
+    spans_.push_back(s);
+    for (index_t q = s.begin; q < s.end; ++q) append_row(static_cast<token_t>(spans_.size()) - 1);
   }
 
   index_t rows() const { return static_cast<index_t>(row_span_.size()); }
@@ -46,6 +66,9 @@ class span_table {
   index_t document_end(index_t q) const {
     return document(q) + 1 < documents() ? document_begins_[at(document(q) + 1)] : rows();
   }
+
+  /// The row after the last of a document's prefix; its first row where it has none.
+  index_t prefix_end(index_t document) const { return prefix_ends_[at(document)]; }
 
   /// The span of row q, or null where q is text.
   const span* span_of(index_t q) const { return row_span_[at(q)] < 0 ? nullptr : &spans_[at(row_span_[at(q)])]; }
@@ -61,6 +84,7 @@ class span_table {
   }
 
   std::vector<index_t> document_begins_;
+  std::vector<index_t> prefix_ends_;
   std::vector<token_t> row_document_;
   std::vector<token_t> row_span_;
   std::vector<span> spans_;

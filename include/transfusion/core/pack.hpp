@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+namespace transfusion {
+
+namespace detail {
+
+template <std::size_t I, class T>
+struct leaf {
+  T value{};
+};
+
+template <std::size_t I, class T>
+constexpr T& leaf_value(leaf<I, T>& l) {
+  return l.value;
+}
+template <std::size_t I, class T>
+constexpr const T& leaf_value(const leaf<I, T>& l) {
+  return l.value;
+}
+
+template <class Numbers, class... T>
+struct leaves;
+template <std::size_t... I, class... T>
+struct leaves<std::index_sequence<I...>, T...> : leaf<I, T>... {
+  leaves() = default;
+  template <class Make>
+  explicit leaves(Make make) : leaf<I, T>{make(std::integral_constant<std::size_t, I>{})}... {}
+};
+
+}  // namespace detail
+
+/// One value of each type, found by its number: indexed bases, so that no type grows with the number of members.
+template <class... T>
+struct pack_of : detail::leaves<std::index_sequence_for<T...>, T...> {
+  static constexpr std::size_t count = sizeof...(T);
+
+  pack_of() = default;
+  /// Value i is made by make(std::integral_constant<std::size_t, i>), in rising order.
+  template <class Make>
+  explicit pack_of(Make make) : detail::leaves<std::index_sequence_for<T...>, T...>(make) {}
+
+  template <std::size_t I>
+  constexpr auto& get() {
+    return detail::leaf_value<I>(*this);
+  }
+  template <std::size_t I>
+  constexpr const auto& get() const {
+    return detail::leaf_value<I>(*this);
+  }
+};
+
+/// Calls f(std::integral_constant<std::size_t, i>) for i = 0 to Count - 1.
+template <std::size_t Count, class F>
+constexpr void for_each_number(F&& f) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<std::size_t, I>{}), ...); }
+  (std::make_index_sequence<Count>{});
+}
+
+}  // namespace transfusion
