@@ -8,7 +8,8 @@
 #include "transfusion/diffusion/target/noise.hpp"
 #include "transfusion/diffusion/time_sampling/uniform.hpp"
 #include "transfusion/diffusion/weighting/unit.hpp"
-#include "transfusion/layer/llama_block.hpp"
+#include "transfusion/layer/embeddings.hpp"
+#include "transfusion/layer/transformer_block.hpp"
 #include "transfusion/loss/denoising.hpp"
 #include "transfusion/loss/next_token.hpp"
 #include "transfusion/loss/weighted_sum.hpp"
@@ -28,8 +29,15 @@ struct paper {
   using weighting = transfusion::weighting::unit;             // eq. 3: L_simple
   using solver = transfusion::solver::ddpm;                   // §4.1: 250 of 1000 steps
   using loss = transfusion::loss::weighted_sum<transfusion::loss::next_token, transfusion::loss::denoising>;  // eq. 4
-  using block = transfusion::block::llama;             // §4.1: Llama
-  using position = transfusion::position::sequential;  // not stated: patches are counted like words
+  using position = transfusion::position::sequential;      // not stated: patches are counted like words
+  using block = transfusion::block::transformer;           // §4.1: Llama, with the parts below
+  using norm = transfusion::norm::rms;                     // Llama
+  using norm_place = transfusion::norm_place::pre;         // Llama
+  using qk_norm = transfusion::qk_norm::off;               // Llama
+  using feed_forward = transfusion::feed_forward::swiglu;  // §4.1, fn. 4
+  using routing = transfusion::routing::shared;            // §3: one transformer for all rows
+  using time = transfusion::time::added;                   // §3, fn. 6: an embedding added to the patches
+  using embeddings = transfusion::embeddings::untied;      // fits the sizes of Table 2
 };
 
 /// A struct with one alias a decision, each a model of its family's concept. The codec, the block and the loss terms
@@ -41,7 +49,19 @@ concept variant =
     diffusion_solver<typename V::solver> && position_policy<typename V::position> && requires {
   typename V::codec::options;
   typename V::block;
+  typename V::norm;
+  typename V::qk_norm;
   { V::loss::terms } -> std::convertible_to<std::size_t>;
+  { V::norm_place::before } -> std::convertible_to<bool>;
+  { V::feed_forward::hidden(index_t{}) } -> std::convertible_to<index_t>;
+  { V::routing::separate } -> std::convertible_to<separate_weights>;
+  { V::time::lead_rows } -> std::convertible_to<index_t>;
+  { V::embeddings::one_matrix } -> std::convertible_to<bool>;
 };
+
+/// The parts that the type of a variant's blocks depends on.
+template <class V>
+using block_parts_of = block_parts<typename V::norm, typename V::norm_place, typename V::qk_norm,
+                                   typename V::feed_forward, V::time::modulates>;
 
 }  // namespace transfusion

@@ -6,8 +6,13 @@
 
 #include "transfusion/autograd/op/attention.hpp"
 #include "transfusion/autograd/op/linear.hpp"
+#include "transfusion/autograd/op/reshape.hpp"
 #include "transfusion/autograd/op/rope.hpp"
+#include "transfusion/core/philox.hpp"
+#include "transfusion/layer/block_shape.hpp"
 #include "transfusion/layer/linear.hpp"
+#include "transfusion/layer/norm.hpp"
+#include "transfusion/layer/routing.hpp"
 
 namespace transfusion {
 
@@ -17,38 +22,81 @@ struct layer_cache {
   view<typename Exec::scalar, 2> keys, values;
 };
 
-/// What every attention layer of a forward pass shares. All on the device.
+/// What a training step leaves out at random: a pure function of the key, the layer, and the row's number in the step.
+struct dropout_draw {
+  bool on = false;
+  random_key key{};
+  index_t first_row = 0;  ///< rows of the step before this pass
+};
+
+/// What every layer of a forward pass shares. All on the device, but for the list `routes`.
 template <class Exec>
 struct attention_context {
   key_intervals keys;                           ///< [N, 1 or 2], over the rows of the batch, or over the cache's slots
   view<const typename Exec::real, 2> rotation;  ///< [N, C], from exec.rope_table
   const layer_cache<Exec>* caches = nullptr;    ///< one a layer, or null: no cache
-  view<const token_t, 1> slots;                 ///< [N]; where the cache keeps each row
+  view<const token_t, 1> slots{};               ///< [N]; where the cache keeps each row
+  row_routes routes{};                          ///< rows of text, then of each modality; empty where nothing is routed
+  var<Exec> condition{};                        ///< [I, D], what time::adaln_zero modulates by; empty without images
+  view<const token_t, 1> patch_rows{};          ///< [P]; the rows that it modulates, of all modalities
+  view<const token_t, 1> patch_image{};         ///< [P]; the row of the condition for each
+  dropout_draw dropout{};
 };
+
+/// Whether queries and keys are normed over the head width before they are turned, so that no weight can make the
+/// logits large (Dehghani et al. 2023, §2; Chameleon). Parameters `name.q_norm`, `name.k_norm` [C].
+namespace qk_norm {
+
+struct off {
+  template <class Exec, class Norm>
+  struct layer {
+    layer(parameter_set<Exec>&, const std::string&, index_t, double) {}
+    var<Exec> operator()(tape<Exec>&, var<Exec> x, index_t) const { return x; }
+  };
+};
+
+struct on {
+  template <class Exec, class Norm>
+  struct layer {
+    typename Norm::template weights<Exec> norm;
+
+    layer(parameter_set<Exec>& set, const std::string& name, index_t head_width, double epsilon)
+        : norm(set, name, head_width, epsilon) {}
+
+    /// x: [N, heads·C].
+    var<Exec> operator()(tape<Exec>& tape, var<Exec> x, index_t heads) const {
+      return reshape(tape, norm(tape, reshape(tape, x, x.rows() * heads)), x.rows());
+    }
+  };
+};
+
+}  // namespace qk_norm
 
 namespace layer {
 
 /// Multi-head attention with rotary positions, no biases (Llama). Parameters `name.wq`, `.wk`, `.wv`, `.wo`.
-template <class Exec>
-struct attention {
-  parameter<Exec> wq, wk, wv, wo;
-  attention_shape shape;
-
+template <class Exec, class QkNorm = transfusion::qk_norm::off, class Norm = transfusion::norm::rms>
+class attention {
+ public:
   attention(parameter_set<Exec>& set, const std::string& name, index_t width, index_t heads, index_t kv_heads,
             double out_deviation)
-      : shape{heads, kv_heads, width / heads, 1.0 / std::sqrt(static_cast<double>(width / heads))} {
-    const auto start = initial_value::normal(initial_deviation);
-    wq = set.declare(name + ".wq", {heads * shape.head_width, width}, start);
-    wk = set.declare(name + ".wk", {kv_heads * shape.head_width, width}, start);
-    wv = set.declare(name + ".wv", {kv_heads * shape.head_width, width}, start);
-    wo = set.declare(name + ".wo", {width, heads * shape.head_width}, initial_value::normal(out_deviation));
-  }
+      : attention(set, name, {.width = width, .heads = heads, .kv_heads = kv_heads}, out_deviation) {}
 
+  attention(parameter_set<Exec>& set, const std::string& name, const block_shape& s)
+      : attention(set, name, s, s.out_deviation()) {}
+
+  /// x: [N, D], normed; result: [N, D].
   var<Exec> operator()(tape<Exec>& tape, var<Exec> x, const attention_context<Exec>& context,
                        index_t layer_number) const {
-    auto q = transfusion::linear(tape, x, wq);
-    auto k = transfusion::linear(tape, x, wk);
-    auto v = transfusion::linear(tape, x, wv);
+    const auto parts = split_rows(tape, x, project_.routes(context.routes));
+    auto q = each_route(tape, parts, [&](const auto& part) {
+      return q_norm_[part.route](tape, transfusion::linear(tape, part.x, project_[part.route].wq), shape_.heads);
+    });
+    auto k = each_route(tape, parts, [&](const auto& part) {
+      return k_norm_[part.route](tape, transfusion::linear(tape, part.x, project_[part.route].wk), shape_.kv_heads);
+    });
+    auto v = each_route(tape, parts,
+                        [&](const auto& part) { return transfusion::linear(tape, part.x, project_[part.route].wv); });
     rope(tape, q, context.rotation);
     rope(tape, k, context.rotation);
     if (context.caches) {
@@ -58,9 +106,44 @@ struct attention {
       k = tape.constant(cache.keys);
       v = tape.constant(cache.values);
     }
-    auto o = transfusion::attention(tape, q, k, v, context.keys, shape);
-    return transfusion::linear(tape, o, wo);
+    return out_(tape, transfusion::attention(tape, q, k, v, context.keys, shape_), context.routes);
   }
+
+ private:
+  struct projections {
+    parameter<Exec> wq, wk, wv;
+  };
+  struct projection {
+    parameter<Exec> w;
+    var<Exec> operator()(tape<Exec>& tape, var<Exec> x) const { return transfusion::linear(tape, x, w); }
+  };
+  using head_norm = typename QkNorm::template layer<Exec, Norm>;
+
+  attention(parameter_set<Exec>& set, const std::string& name, const block_shape& s, double out_deviation)
+      : shape_{s.heads, s.kv_heads, s.width / s.heads, 1.0 / std::sqrt(static_cast<double>(s.width / s.heads))},
+        project_(name, s.routes_if(s.separate.qkv),
+                 [&](const std::string& own) {
+                   const auto start = initial_value::normal(initial_deviation);
+                   const index_t queries = s.heads * shape_.head_width, keys = s.kv_heads * shape_.head_width;
+                   // Declared one after another: braces keep that order.
+                   return projections{set.declare(own + ".wq", {queries, s.width}, start),
+                                      set.declare(own + ".wk", {keys, s.width}, start),
+                                      set.declare(own + ".wv", {keys, s.width}, start)};
+                 }),
+        out_(name + ".wo", s.routes_if(s.separate.rest),
+             [&](const std::string& own) {
+               return projection{
+                   set.declare(own, {s.width, s.heads * shape_.head_width}, initial_value::normal(out_deviation))};
+             }),
+        q_norm_(name + ".q_norm", s.routes_if(s.separate.rest),
+                [&](const std::string& own) { return head_norm(set, own, shape_.head_width, s.norm_epsilon); }),
+        k_norm_(name + ".k_norm", s.routes_if(s.separate.rest),
+                [&](const std::string& own) { return head_norm(set, own, shape_.head_width, s.norm_epsilon); }) {}
+
+  attention_shape shape_;
+  per_route<projections> project_;
+  per_route<projection> out_;
+  per_route<head_norm> q_norm_, k_norm_;
 };
 
 }  // namespace layer

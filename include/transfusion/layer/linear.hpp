@@ -21,9 +21,10 @@ struct linear {
   parameter<Exec> weight, offset;
 
   linear(parameter_set<Exec>& set, const std::string& name, index_t in, index_t out, bias b,
-         initial_value start = initial_value::normal(initial_deviation))
+         initial_value start = initial_value::normal(initial_deviation),
+         initial_value bias_start = initial_value::zeros())
       : weight(set.declare(name + ".weight", {out, in}, start)) {
-    if (b == bias::on) offset = set.declare(name + ".bias", {out}, initial_value::zeros(), decay::off);
+    if (b == bias::on) offset = set.declare(name + ".bias", {out}, bias_start, decay::off);
   }
 
   var<Exec> operator()(tape<Exec>& tape, var<Exec> x) const { return transfusion::linear(tape, x, weight, offset); }
