@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -10,65 +12,41 @@
 
 #include "transfusion/autograd/op/embedding.hpp"
 #include "transfusion/exec/cpu.hpp"
+#include "transfusion/layer/timestep_mlp.hpp"
 #include "transfusion/layer/trunk.hpp"
 #include "transfusion/model_config.hpp"
+#include "transfusion/model_inputs.hpp"
 #include "transfusion/sequence/step_share.hpp"
 
-// The policies that a variant is made of.
+// The policies that a variant is made of, beside those of the paper.
 #include "transfusion/diffusion/schedule/linear.hpp"
 #include "transfusion/diffusion/schedule/rectified_flow.hpp"
+#include "transfusion/diffusion/schedule/scaled_linear.hpp"
+#include "transfusion/diffusion/schedule/sigmoid.hpp"
+#include "transfusion/diffusion/schedule/table.hpp"
 #include "transfusion/diffusion/solver/ddim.hpp"
+#include "transfusion/diffusion/solver/dpm_pp_2m.hpp"
+#include "transfusion/diffusion/solver/euler.hpp"
+#include "transfusion/diffusion/solver/heun.hpp"
+#include "transfusion/diffusion/solver/midpoint.hpp"
+#include "transfusion/diffusion/solver/rk4.hpp"
+#include "transfusion/diffusion/solver/rk45.hpp"
 #include "transfusion/diffusion/target/data.hpp"
 #include "transfusion/diffusion/target/v.hpp"
 #include "transfusion/diffusion/target/velocity.hpp"
 #include "transfusion/diffusion/time_sampling/limited.hpp"
+#include "transfusion/diffusion/time_sampling/logit_normal.hpp"
 #include "transfusion/diffusion/weighting/min_snr.hpp"
+#include "transfusion/loss/z_loss.hpp"
 #include "transfusion/mask/bidirectional.hpp"
+#include "transfusion/mask/both.hpp"
 #include "transfusion/mask/causal.hpp"
+#include "transfusion/mask/either.hpp"
+#include "transfusion/mask/noised_hidden.hpp"
+#include "transfusion/mask/prefix.hpp"
+#include "transfusion/mask/sliding_window.hpp"
 
 namespace transfusion {
-
-/// The noise of every image of a batch: how much (one level an image), and where its random numbers begin.
-struct noise_plan {
-  std::vector<noise_level> levels;  ///< [I]
-  random_key key;
-  index_t first_value = 0;  ///< of this batch among all values that share the key
-};
-
-/// The images of one modality in a pass, and the rows that hold their patches.
-template <class Exec>
-struct modality_inputs {
-  view<const token_t, 1> patch_rows;  ///< [P]
-  image_batch<Exec> images;
-};
-
-/// One pass of rows through a model, on the device.
-template <class Exec, std::size_t Modalities>
-struct model_inputs {
-  view<const token_t, 1> tokens;  ///< [N]; `ignored` on an image's rows
-  std::array<modality_inputs<Exec>, Modalities> modalities;
-  attention_context<Exec> context;
-};
-
-/// Losses of one pass, on the device until asked for.
-template <class Exec, std::size_t Terms>
-struct model_losses {
-  std::array<loss::term_values<Exec>, Terms> terms;
-
-  /// Σ shares · values of term i: this batch's part of the step's mean.
-  double mean(Exec& exec, std::size_t i) const {
-    const auto& term = terms[i];
-    constexpr index_t piece = 512;
-    typename Exec::real host[piece];
-    double sum = 0;
-    for (index_t begin = 0; begin < term.each.size(); begin += piece) {
-      const index_t count = std::min(piece, term.each.size() - begin);
-      exec.download(host, term.each.data + begin, static_cast<std::size_t>(count) * sizeof(typename Exec::real));
-      for (index_t j = 0; j < count; ++j) sum += term.part(begin + j, static_cast<double>(host[j]));
-    }
-    return sum;
-  }
-};
 
 /// The policies of one continuous modality with the weights of its codec.
 template <class Modality, class Exec>
@@ -99,6 +77,7 @@ class model {
   using loss_type = typename Variant::loss;
   using modalities = modalities_of<Variant>;
   static constexpr index_t intervals_per_row = mask::intervals_per_row<typename Variant::mask>;
+  static constexpr index_t position_axes = position::axes<typename Variant::position>;
   static constexpr std::size_t modality_count = modalities::count;
   using losses = model_losses<Exec, loss_type::terms>;
   using inputs_type = model_inputs<Exec, modality_count>;
@@ -132,6 +111,11 @@ class model {
         found = modalities::template at<m>::codec::grid(shape, config_.template codec_options<m>());
     });
     return found;
+  }
+
+  /// How many rows an item takes between its begin and end tokens.
+  index_t image_rows(image_shape shape, index_t modality = 0) const {
+    return Variant::time::lead_rows + grid(shape, modality).patches();
   }
 
   /// Packs documents as this model reads them. Throws shape_error naming the document on bad tokens or image shapes.
@@ -183,11 +167,14 @@ class model {
     for_each_modality([&](auto m) {
       const auto& part = in.modalities[m];
       if (part.images.patches() == 0) return;
+      if (part.time_rows.size() > 0) x = scatter_rows(tape, x, (*time_)(tape, part.images.times), part.time_rows);
       auto encoded = modality<m>().codec.encode(tape, part.images);
       x = scatter_rows(tape, x, encoded.tokens, part.patch_rows);
       kept.template get<m>() = std::move(encoded.skip);
     });
-    const auto hidden = trunk_(tape, x, in.context);
+    auto context = in.context;
+    if (in.times.size() > 0) context.condition = silu(tape, (*time_)(tape, in.times));
+    const auto hidden = trunk_(tape, x, context);
     var<Exec> prediction;
     for_each_modality([&](auto m) {
       const auto& part = in.modalities[m];
@@ -205,7 +192,10 @@ class model {
     require_extent("noise plan: levels against images", static_cast<index_t>(plan.levels.size()), batch.image_count());
     const auto places = tape.upload(batch.images);
     const auto noised = add_noise(tape, batch, plan, places);
-    const auto out = forward(tape, inputs(tape, batch, noised.x_t, plan));
+    auto in = inputs(tape, batch, noised.x_t, plan);
+    if (config_.dropout > 0 && tape.records())
+      in.context.dropout = {true, {plan.key.seed, plan.key.step, stream::activation_dropout}, share.first_row};
+    const auto out = forward(tape, in);
     auto targets = tape.template list<token_t>(batch.text_targets());
     for (token_t row : batch.text_rows) targets.push_back(batch.targets[static_cast<std::size_t>(row)]);
     auto image_weights = tape.template list<double>(batch.image_count());
@@ -214,10 +204,17 @@ class model {
       image_weights.push_back(batch.context[number] ? 0 : weight_of(s, plan.levels[number]));
     }
     const auto shares = shares_of(tape, batch, share);
-    transfusion::loss::context<Exec> context{tape,           out.hidden,    out.prediction,
-                                             head_,          tape.upload(batch.text_rows),
-                                             tape.upload(targets), places,  noised.target,
-                                             image_weights,  shares.text,   shares.images,
+    transfusion::loss::context<Exec> context{tape,
+                                             out.hidden,
+                                             out.prediction,
+                                             head_,
+                                             tape.upload(batch.text_rows),
+                                             tape.upload(targets),
+                                             places,
+                                             noised.target,
+                                             image_weights,
+                                             shares.text,
+                                             shares.images,
                                              config_.label_smoothing};
     return {loss_type::evaluate(context, config_.loss_weights)};
   }
@@ -227,38 +224,26 @@ class model {
                      const noise_plan& plan) const {
     auto keys = tape.template list<key_interval>(batch.rows() * intervals_per_row);
     mask::lower(mask_, batch.table, 0, batch.rows(), 0, keys);
-    auto positions = tape.template list<token_t>(batch.rows());
-    for (index_t q = 0; q < batch.rows(); ++q) positions.push_back(static_cast<token_t>(position_.at(q, batch.table)));
-    inputs_type in{tape.upload(batch.tokens), {}, context(tape, keys, positions)};
+    auto positions = tape.template list<token_t>(batch.rows() * position_axes);
+    position::lower(position_, batch.table, 0, batch.rows(), positions);
+    return inputs(tape, {batch.tokens, positions, keys, batch.modalities, plan.levels}, values);
+  }
+
+  /// The same of any rows.
+  inputs_type inputs(tape<Exec>& tape, const pass_rows& rows, view<const real, 1> values) const {
+    inputs_type in{tape.upload(rows.tokens), {}, {}, attention_inputs(tape, rows)};
     for (std::size_t m = 0; m < modality_count; ++m) {
-      const modality_batch& part = batch.modalities[m];
-      auto levels = tape.template list<noise_level>(part.image_count());
-      for (token_t number : part.numbers) levels.push_back(plan.levels[static_cast<std::size_t>(number)]);
-      in.modalities[m] = {tape.upload(part.patch_rows),
-                          {values, tape.upload(part.places), upload_times(tape, levels), tape.upload(part.patch_image),
-                           part.places}};
+      const modality_batch& part = rows.modalities[m];
+      auto times = tape.template list<real>(part.image_count());
+      detail::put_times<Exec>(part, rows.levels, times);
+      in.modalities[m] = {
+          tape.upload(part.patch_rows),
+          tape.upload(part.time_rows),
+          {values, tape.upload(part.places), tape.upload(times), tape.upload(part.patch_image), part.places}};
     }
+    if constexpr (Variant::time::modulates) detail::put_conditions(tape, rows, in);
+    if constexpr (Variant::routing::separate.any()) in.context.routes = detail::routes_of(tape, rows, in);
     return in;
-  }
-
-  /// Attention's part of the inputs: lowered key intervals and rotations. keys: rows × intervals_per_row; positions:
-  /// rows.
-  template <class Keys, class Positions>
-  attention_context<Exec> context(tape<Exec>& tape, const Keys& keys, const Positions& positions) const {
-    const auto rotation = tape.saved_real(static_cast<index_t>(positions.size()), config_.width / config_.heads);
-    const view<const token_t, 1> place = tape.upload(positions);
-    exec_->rope_table(rotation, {place.data, place.size(), 1}, config_.rope_theta);
-    const view<const key_interval, 1> flat = tape.upload(keys);
-    return {key_intervals(flat.data, static_cast<index_t>(positions.size()), intervals_per_row), rotation, nullptr, {}};
-  }
-
-  /// The times of images as a codec reads them, in steps of 1/1000.
-  template <class Levels>
-  static view<const real, 1> upload_times(tape<Exec>& tape, const Levels& levels) {
-    auto times = tape.template list<real>(static_cast<index_t>(levels.size()));
-    for (const noise_level& level : levels)
-      times.push_back(static_cast<real>(level.time * layer::timestep_mlp<Exec>::steps));
-    return tape.upload(times);
   }
 
   /// Logits of the given hidden rows, on the device. hidden: [R, D]; result: [R, V].
@@ -308,8 +293,16 @@ class model {
   using skips = typename modalities::template each<skip_of>;
   /// Whether a time sampler gives all images of a document one level.
   template <std::size_t M>
-  static constexpr bool shares_level =
-      requires { requires modalities::template at<M>::time_sampling::shares_level_in_document; };
+  static constexpr bool shares_level = requires {
+    requires modalities::template at<M>::time_sampling::shares_level_in_document;
+  };
+
+  using block_parts = block_parts_of<Variant>;
+  using trunk = layer::trunk<typename Variant::block, Exec, block_parts>;
+  static_assert(
+      !Variant::time::modulates || layer::takes_parts<typename Variant::block, Exec, block_parts>,
+      "time::adaln_zero: the variant's block does not modulate; expected block::transformer or one whose layer "
+      "takes block_parts");
 
   model(declared_only, Exec* exec, config_type config)
       : exec_(exec),
@@ -317,22 +310,53 @@ class model {
         rules_(packing_rules_of(config_)),
         embedding_(parameters_.declare("embedding", {config_.vocabulary, config_.width},
                                        initial_value::normal(initial_deviation))),
-        trunk_(parameters_, {config_.width, config_.heads, config_.kv_heads, config_.feed_forward, config_.layers,
-                             config_.norm_epsilon}),
-        head_(
-            parameters_.declare("head", {config_.vocabulary, config_.width}, initial_value::normal(initial_deviation))),
-        modality_layers_([&](auto m) {
-          return layer_of_number<m>{{parameters_, codec_name(m), config_.template codec_options<m>(), config_.width}};
-        }) {}
+        trunk_(parameters_, {.width = config_.width,
+                             .heads = config_.heads,
+                             .kv_heads = config_.kv_heads,
+                             .feed_forward = config_.feed_forward,
+                             .layers = config_.layers,
+                             .norm_epsilon = config_.norm_epsilon,
+                             .dropout = config_.dropout,
+                             .routes = 1 + static_cast<index_t>(modality_count),
+                             .separate = Variant::routing::separate}),
+        head_(Variant::embeddings::one_matrix ? embedding_
+                                              : parameters_.declare("head", {config_.vocabulary, config_.width},
+                                                                    initial_value::normal(initial_deviation))),
+        modality_layers_([&](auto m) { return layer_of_number<m>{made_codec<m>()}; }) {
+    if (!Variant::time::in_codec) time_.emplace(parameters_, "time.embedding", config_.width, config_.width);
+  }
 
   template <std::size_t M>
   using layer_of_number = modality_layer<typename modalities::template at<M>, Exec>;
 
+  /// A codec whose layer takes a fifth argument is told whether it has to tell the noise level.
+  template <std::size_t M>
+  auto made_codec() {
+    using codec = typename modalities::template at<M>::codec::template layer<Exec>;
+    const auto& options = config_.template codec_options<M>();
+    if constexpr (std::constructible_from<codec, parameter_set<Exec>&, std::string, decltype(options), index_t, bool>)
+      return codec(parameters_, codec_name(M), options, config_.width, Variant::time::in_codec);
+    else
+      return codec(parameters_, codec_name(M), options, config_.width);
+  }
+
   static packing_rules packing_rules_of(const config_type& c) {
     const auto tokens = c.modality_tokens();
     packing_rules rules{c.markers.bos, c.markers.eos, {tokens.begin(), tokens.end()}};
-    rules.clean_copies = requires { requires Variant::mask::clean_copies; };
+    rules.clean_copies = mask::clean_copies<typename Variant::mask>;
+    rules.lead_rows = Variant::time::lead_rows;
     return rules;
+  }
+
+  /// Attention's part of the inputs: lowered key intervals and rotations.
+  attention_context<Exec> attention_inputs(tape<Exec>& tape, const pass_rows& rows) const {
+    const auto count = static_cast<index_t>(rows.tokens.size());
+    const auto rotation = tape.saved_real(count, config_.width / config_.heads);
+    exec_->rope_table(rotation, {tape.upload(rows.positions).data, count, position_axes}, config_.rope_theta);
+    attention_context<Exec> context;
+    context.keys = key_intervals(tape.upload(rows.keys).data, count, intervals_per_row);
+    context.rotation = rotation;
+    return context;
   }
 
   /// x_t = a·x0 + b·ε and the target p·x0 + q·ε of every image. Noise is added before patches are cut (paper §3).
@@ -390,9 +414,10 @@ class model {
   packing_rules rules_;
   parameter_set<Exec> parameters_;
   parameter<Exec> embedding_;
-  layer::trunk<typename Variant::block, Exec> trunk_;
+  trunk trunk_;
   parameter<Exec> head_;
   typename modalities::template each<layer_of> modality_layers_;
+  std::optional<layer::timestep_mlp<Exec>> time_;  ///< where it is not the codecs that tell the noise level
   [[no_unique_address]] typename Variant::mask mask_;
   [[no_unique_address]] typename Variant::position position_;
 };

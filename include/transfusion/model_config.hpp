@@ -23,13 +23,14 @@ struct model_config {
   index_t heads = 0;         ///< H
   index_t vocabulary = 0;    ///< V, markers included
   index_t kv_heads = 0;      ///< G; 0: as many as heads
-  index_t feed_forward = 0;  ///< F; 0: Llama's rule, 8D/3 rounded up to a multiple of 256 (of 32 below width 384)
+  index_t feed_forward = 0;  ///< F; 0: by the rule of Variant::feed_forward
   double rope_theta = 10000;
   double norm_epsilon = 1e-5;
   typename Variant::codec::options codec{};
   marker_tokens markers{};
   std::array<double, Variant::loss::terms> loss_weights = Variant::loss::default_weights;
-  double label_smoothing = 0;  ///< share of the next-token target that is spread over the vocabulary
+  double dropout = 0;                       ///< share of each branch's values that a training step leaves out
+  double label_smoothing = 0;               ///< share of the next-token target that is spread over the vocabulary
   mean_over text_mean = mean_over::items;   ///< of the next-token loss: rows, or documents
   mean_over image_mean = mean_over::items;  ///< of the denoising loss: images, patches, or documents
   typename modalities_of<Variant>::configs other_modalities{};
@@ -114,13 +115,11 @@ model_config<Variant> completed(model_config<Variant> c) {
   if (c.kv_heads == 0) c.kv_heads = c.heads;
   require<config_error>(c.kv_heads > 0 && c.heads % c.kv_heads == 0, "kv_heads: found ", c.kv_heads,
                         ", expected a divisor of heads = ", c.heads);
-  if (c.feed_forward == 0) {
-    const index_t multiple = c.width < 384 ? 32 : 256;
-    c.feed_forward = (8 * c.width / 3 + multiple - 1) / multiple * multiple;
-  }
+  if (c.feed_forward == 0) c.feed_forward = Variant::feed_forward::hidden(c.width);
   positive("feed_forward", c.feed_forward);
   require<config_error>(c.rope_theta > 0, "rope_theta: found ", c.rope_theta, ", expected > 0");
   require<config_error>(c.norm_epsilon > 0, "norm_epsilon: found ", c.norm_epsilon, ", expected > 0");
+  require<config_error>(c.dropout >= 0 && c.dropout < 1, "dropout: found ", c.dropout, ", expected 0 to below 1");
   require<config_error>(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing: found ", c.label_smoothing,
                         ", expected 0 to below 1");
   require<config_error>(c.text_mean != mean_over::patches, "text_mean: found patches, expected items or documents");

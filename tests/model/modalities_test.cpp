@@ -238,8 +238,8 @@ BOOST_AUTO_TEST_CASE(context_images_are_read_clean_and_not_learnt) {
 }
 
 BOOST_AUTO_TEST_CASE(configurations_are_stored_and_compared) {
-  const test_support::temporary_folder folder;
-  const auto path = folder.path() / "model.safetensors";
+  const test_support::folder folder;
+  const auto path = folder / "model.safetensors";
   exec_type exec;
   model<three, exec_type> m(exec, three_config(), 1);
   save_model(path, m);

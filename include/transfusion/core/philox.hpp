@@ -20,7 +20,8 @@ enum class stream : std::uint32_t {
   solver_noise,
   test,
   first_noise,    ///< what an image is drawn from
-  document_order  ///< how an example or a user's data set makes documents of its items
+  document_order,  ///< how an example or a user's data set makes documents of its items
+  activation_dropout
 };
 
 /// Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3": a pure function of key and

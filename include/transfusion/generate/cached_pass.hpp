@@ -35,16 +35,20 @@ class cached_pass {
 
   /// The rows of span `where` hold this image at a noise level; its values follow those of the images before it.
   void add_image(const cached_sequence& s, const span& where, image_shape shape, noise_level level) {
-    part& m = parts_[static_cast<std::size_t>(where.modality)];
-    m.places.push_back({value_count_, static_cast<index_t>(m.patch_rows.size()), shape});
+    modality_batch& m = modalities_[static_cast<std::size_t>(where.modality)];
+    m.numbers.push_back(static_cast<token_t>(places_.size()));
+    m.places.push_back({value_count_, m.patches(), shape});
     places_.push_back(m.places.back());
-    m.levels.push_back(level);
+    levels_.push_back(level);
     value_count_ += shape.size();
     add_row(s, where.begin, where.end);
     for (index_t q = where.begin; q < where.end; ++q) {
-      if (q >= where.first_patch_row()) {
-        m.patch_rows.push_back(static_cast<token_t>(tokens_.size()));
-        m.patch_image.push_back(static_cast<token_t>(m.places.size()) - 1);
+      const auto row = static_cast<token_t>(tokens_.size());
+      if (q < where.first_patch_row()) {
+        m.time_rows.push_back(row);
+      } else {
+        m.patch_rows.push_back(row);
+        m.patch_image.push_back(static_cast<token_t>(m.image_count()) - 1);
       }
       tokens_.push_back(ignored);
     }
@@ -55,16 +59,9 @@ class cached_pass {
 
   /// Runs the rows. `values` are those of the images, flat, on the device.
   typename Model::outputs run(tape<exec>& tape, const kv_cache<exec>& cache, view<const real, 1> values) const {
-    auto context = model_->context(tape, keys_, positions_);
-    context.caches = cache.layers();
-    context.slots = tape.upload(slots_);
-    typename Model::inputs_type in{tape.upload(tokens_), {}, context};
-    for (std::size_t m = 0; m < Model::modality_count; ++m) {
-      const part& of = parts_[m];
-      in.modalities[m] = {tape.upload(of.patch_rows),
-                          {values, tape.upload(of.places), Model::upload_times(tape, of.levels),
-                           tape.upload(of.patch_image), of.places}};
-    }
+    auto in = model_->inputs(tape, {tokens_, positions_, keys_, modalities_, levels_}, values);
+    in.context.caches = cache.layers();
+    in.context.slots = tape.upload(slots_);
     return model_->forward(tape, in);
   }
 
@@ -79,24 +76,16 @@ class cached_pass {
                             ", expected none beyond its own token or image, ", s.table.span_end(q),
                             ": a mask that looks ahead cannot generate");
     }
-    for (index_t q = begin; q < end; ++q) {
-      positions_.push_back(static_cast<token_t>(model_->position_policy().at(q, s.table)));
-      slots_.push_back(static_cast<token_t>(s.first_slot + q));
-    }
+    position::lower(model_->position_policy(), s.table, begin, end, positions_);
+    for (index_t q = begin; q < end; ++q) slots_.push_back(static_cast<token_t>(s.first_slot + q));
   }
-
-  /// The images of one modality.
-  struct part {
-    std::vector<token_t> patch_rows, patch_image;
-    std::vector<image_place> places;
-    std::vector<noise_level> levels;
-  };
 
   const Model* model_;
   std::vector<token_t> tokens_, positions_, slots_;
   std::vector<key_interval> keys_;
-  std::array<part, Model::modality_count> parts_;
+  std::array<modality_batch, Model::modality_count> modalities_;
   std::vector<image_place> places_;  ///< of all modalities, in the order of their values
+  std::vector<noise_level> levels_;
   index_t value_count_ = 0;
 };
 

@@ -92,6 +92,7 @@ void visit_config(Config& c, Visit visit, Nested nested) {
   visit("boi", c.markers.boi);
   visit("eoi", c.markers.eoi);
   visit("loss_weights", c.loss_weights);
+  visit("dropout", c.dropout);
   visit("label_smoothing", c.label_smoothing);
   visit("text_mean", c.text_mean);
   visit("image_mean", c.image_mean);
@@ -181,7 +182,7 @@ namespace detail {
 
 /// Fields that matter to training alone.
 inline bool of_training(std::string_view name) {
-  return name == "loss_weights" || name == "label_smoothing" || name == "text_mean" || name == "image_mean";
+  return name == "loss_weights" || name == "dropout" || name == "label_smoothing" || name == "text_mean" || name == "image_mean";
 }
 
 /// Throws format_error naming the first field in which the stored configuration differs from a model's: equal shapes do

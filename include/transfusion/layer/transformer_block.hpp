@@ -88,7 +88,7 @@ struct transformer {
 
     /// Each branch of a step has 2^40 numbers of the key to itself: row after row of the whole step.
     var<Exec> dropped(tape<Exec>& tape, var<Exec> y, const dropout_draw& draw, index_t branch) const {
-      if (dropout_ == 0 || !draw.on || !tape.records()) return y;
+      if (dropout_ == 0 || !draw.on) return y;
       return dropout(tape, y, draw.key, dropout_, (branch << 40) + draw.first_row * y.cols());
     }
 

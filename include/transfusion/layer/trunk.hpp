@@ -12,6 +12,12 @@
 
 namespace transfusion::layer {
 
+/// Whether a block is made from the variant's norm, feed-forward and so on.
+template <class Block, class Exec, class Parts>
+concept takes_parts = requires {
+  typename Block::template layer<Exec, Parts>;
+};
+
 namespace detail {
 
 /// A block of a user's own need not take parts: `template <class Exec> struct layer` will do.
@@ -20,7 +26,7 @@ struct block_layer {
   using type = typename Block::template layer<Exec>;
 };
 template <class Block, class Exec, class Parts>
-requires requires { typename Block::template layer<Exec, Parts>; }
+requires takes_parts<Block, Exec, Parts>
 struct block_layer<Block, Exec, Parts> {
   using type = typename Block::template layer<Exec, Parts>;
 };

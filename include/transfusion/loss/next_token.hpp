@@ -24,8 +24,7 @@ struct next_token {
     require<config_error>(c.z_weight == 0 || weight != 0, "loss_weights: found text 0 beside z ", c.z_weight,
                           ", expected a weight for the text, as both are one pass");
     const double z_weight = c.z_weight == 0 ? 0 : c.z_weight / weight;
-    const auto losses =
-        head_cross_entropy(c.tape, rows, c.head, c.targets, c.tape.upload(weights), z_weight);
+    const auto losses = head_cross_entropy(c.tape, rows, c.head, c.targets, c.tape.upload(weights), z_weight);
     c.log_z = losses.log_z;
     return {losses.cross_entropy, c.text_shares};
   }

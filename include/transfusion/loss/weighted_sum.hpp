@@ -29,7 +29,8 @@ struct weighted_sum {
  private:
   static constexpr bool z_follows_text() {
     bool text = false, right = true;
-    ((right = right && (text || !std::is_same_v<Terms, z_loss>), text = text || std::is_same_v<Terms, next_token>), ...);
+    ((right = right && (text || !std::is_same_v<Terms, z_loss>), text = text || std::is_same_v<Terms, next_token>),
+     ...);
     return right;
   }
 };

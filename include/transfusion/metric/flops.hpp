@@ -31,7 +31,7 @@ double forward_flops(Model& model, const packed_batch& batch) {
   const auto& c = model.config();
   const double rows = static_cast<double>(batch.rows()), width = static_cast<double>(c.width);
   const double trunk = static_cast<double>(model.parameters().count("blocks."));
-  const double head = static_cast<double>(model.parameters().count("head"));
+  const double head = static_cast<double>(model.head().size());
   double codecs = 0;
   for (std::size_t m = 0; m < batch.modalities.size(); ++m) {
     const index_t weights =

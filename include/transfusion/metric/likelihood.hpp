@@ -22,7 +22,7 @@ index_t document_rows(const Model& model, const document& d) {
     if (const text* t = std::get_if<text>(&s))
       rows += static_cast<index_t>(t->tokens.size());
     else
-      rows += model.grid(std::get<image>(s).shape).patches() + 2;
+      rows += model.image_rows(std::get<image>(s).shape, std::get<image>(s).modality) + 2;
   }
   return rows;
 }

@@ -26,11 +26,11 @@ struct modality_batch {
 /// Documents laid end to end on one token axis, without padding, on the host.
 struct packed_batch {
   span_table table;
-  std::vector<token_t> tokens;     ///< [N]; `ignored` on an image's rows
-  std::vector<token_t> targets;    ///< [N]; what the row predicts, or `ignored` (paper.md §1.6, see docs/paper.md)
-  std::vector<image_place> images; ///< [I], all modalities; patches counted in each image's own modality
-  std::vector<char> context;       ///< [I]; 1: the image stays clean and is not learnt
-  std::vector<float> values;       ///< all images, clean, flat
+  std::vector<token_t> tokens;      ///< [N]; `ignored` on an image's rows
+  std::vector<token_t> targets;     ///< [N]; what the row predicts, or `ignored` (paper.md §1.6, see docs/paper.md)
+  std::vector<image_place> images;  ///< [I], all modalities; patches counted in each image's own modality
+  std::vector<char> context;        ///< [I]; 1: the image stays clean and is not learnt
+  std::vector<float> values;        ///< all images, clean, flat
   std::vector<modality_batch> modalities;
   std::vector<token_t> text_rows;  ///< rows with a target, in rising order
 

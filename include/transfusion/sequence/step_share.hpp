@@ -47,13 +47,15 @@ struct step_counts {
 /// What part of an optimiser step a batch is, so that several small batches give the gradient of one large one.
 struct step_share {
   step_counts all{};        ///< of the whole step; all zero: this batch is the whole step
-  index_t first_image = 0;  ///< images and values of the step before this batch
+  index_t first_image = 0;  ///< images, values and rows of the step before this batch
   index_t first_value = 0;
+  index_t first_row = 0;
 
   /// The batch is behind this share from now on.
   void pass(const packed_batch& batch) {
     first_image += batch.image_count();
     first_value += static_cast<index_t>(batch.values.size());
+    first_row += batch.rows();
   }
 };
 
