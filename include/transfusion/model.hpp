@@ -186,9 +186,22 @@ class model {
     return {hidden, prediction};
   }
 
+  /// The codecs' prediction for a batch whose images are noised by a plan: [all values], alive until the tape's reset;
+  /// empty without images.
+  view<const real, 1> predict(tape<Exec>& tape, const packed_batch& batch, const noise_plan& plan) const {
+    const auto noised = add_noise(tape, batch, plan, tape.upload(batch.images));
+    const auto prediction = forward(tape, inputs(tape, batch, noised.x_t, plan)).prediction;
+    if (!prediction) return {};
+    const auto y = tape.saved_real(prediction.value().size());
+    exec_->widen(y, prediction.value().flat());
+    return y;
+  }
+
   /// Noises the images of a batch (paper eq. 2), runs it and evaluates the objective (eq. 4). On a recording tape,
-  /// `tape.backward()` then adds the gradients to the parameters.
-  losses loss(tape<Exec>& tape, const packed_batch& batch, const noise_plan& plan, const step_share& share = {}) const {
+  /// `tape.backward()` then adds the gradients to the parameters. `teacher`: another model's prediction for the same
+  /// values, for loss terms that ask for one.
+  losses loss(tape<Exec>& tape, const packed_batch& batch, const noise_plan& plan, const step_share& share = {},
+              view<const real, 1> teacher = {}) const {
     require_extent("noise plan: levels against images", static_cast<index_t>(plan.levels.size()), batch.image_count());
     const auto places = tape.upload(batch.images);
     const auto noised = add_noise(tape, batch, plan, places);
@@ -216,6 +229,7 @@ class model {
                                              shares.text,
                                              shares.images,
                                              config_.label_smoothing};
+    context.teacher = teacher;
     return {loss_type::evaluate(context, config_.loss_weights)};
   }
 

@@ -28,8 +28,9 @@ struct context {
   std::span<const double> text_shares;    ///< [R]; the part of each row in the mean over the whole optimiser step
   std::span<const double> image_shares;   ///< [I]; the part of each image; 0 where it is not learnt
   double label_smoothing = 0;
-  double z_weight = 0;          ///< of z_loss, which the head's pass works out with the next-token loss
-  view<const real, 1> log_z{};  ///< [R]; left by the next-token loss
+  double z_weight = 0;            ///< of z_loss, which the head's pass works out with the next-token loss
+  view<const real, 1> teacher{};  ///< [all values]; another model's prediction, where the caller gave one
+  view<const real, 1> log_z{};    ///< [R]; left by the next-token loss
 };
 
 /// The unweighted values of one term, one an item, on the device, and the part of each in the mean. The term's value is

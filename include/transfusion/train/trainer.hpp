@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -47,7 +48,7 @@ struct step_report {
   double rate = 0;
   index_t tokens = 0;  ///< packed rows, text and patches
   index_t images = 0;  ///< noised and learnt
-  double flops = 0;  ///< of the matrix products, forward and backward, with the mask's exact count of pairs
+  double flops = 0;    ///< of the matrix products, forward and backward, with the mask's exact count of pairs
 };
 
 /// Trains a model: packs documents, accumulates gradients, clips, applies AdamW, averages, logs, saves.
@@ -57,6 +58,7 @@ class trainer {
  public:
   using exec_type = typename Model::exec_type;
   using report = step_report<Model::loss_type::terms>;
+  using real_view = view<const typename Model::real, 1>;
 
   trainer(Model& model, train_options options)
       : model_(&model),
@@ -123,7 +125,7 @@ class trainer {
     for (const packed_batch& b : batches) {
       tape_.reset();
       plan_ = model_->plan_noise(b, {options_.seed, step_word(), stream::noise}, share, std::move(plan_));
-      const auto losses = model_->loss(tape_, b, plan_, share);
+      const auto losses = model_->loss(tape_, b, plan_, share, teacher_ ? teacher_(b, plan_) : real_view{});
       gather(losses);
       tape_.backward();
       share.pass(b);
@@ -152,6 +154,12 @@ class trainer {
 
   /// More lines for the checkpoint's metadata, such as the vocabulary.
   void set_metadata(std::map<std::string, std::string> metadata) { metadata_ = std::move(metadata); }
+
+  /// What loss terms find as `context.teacher` from now on: teacher(batch, plan) gives another model's prediction for
+  /// the batch's values, such as that of the averaged weights; its memory lives until the next call.
+  void set_teacher(std::function<real_view(const packed_batch&, const noise_plan&)> teacher) {
+    teacher_ = std::move(teacher);
+  }
 
   index_t next_step() const { return next_step_; }
   const adamw<exec_type>& optimiser() const { return optimiser_; }
@@ -278,6 +286,7 @@ class trainer {
   adamw<exec_type> optimiser_;
   warmup_cosine rate_;
   noise_plan plan_;
+  std::function<real_view(const packed_batch&, const noise_plan&)> teacher_;
   tape<exec_type> tape_;
   gathered<exec_type> gathered_;
   std::vector<loss_item> items_;  ///< of gathered_
