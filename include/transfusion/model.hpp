@@ -137,18 +137,17 @@ class model {
     noise_plan plan{std::move(reuse.levels), {key.seed, key.step, stream::noise}, share.first_value};
     plan.levels.assign(static_cast<std::size_t>(batch.image_count()), clean_level);
     const random_key times{key.seed, key.step, stream::timestep};
-    index_t first_of_document = 0, document = -1;
+    const span* first = nullptr;  // image of the document
     for (const span& s : batch.table.spans()) {  // in the order of the images
-      if (s.document != document) first_of_document = s.image;
-      document = s.document;
+      if (!first || s.document != first->document) first = &s;
       if (batch.context[static_cast<std::size_t>(s.image)]) continue;
       for_each_modality([&](auto m) {
         if (s.modality != static_cast<index_t>(m)) return;
         const auto& policies = modality<m>();
-        const index_t number = shares_level<m> ? first_of_document : s.image;
-        const double u = times.uniform(static_cast<std::uint64_t>(share.first_image + number));
+        const span& drawn_for = shares_level<m> ? *first : s;
+        const double u = times.uniform(static_cast<std::uint64_t>(share.first_image + drawn_for.image));
         plan.levels[static_cast<std::size_t>(s.image)] =
-            level_at(policies.schedule, policies.time_sampling(u, s.leads));
+            level_at(policies.schedule, policies.time_sampling(u, drawn_for.leads));
       });
     }
     return plan;

@@ -63,8 +63,8 @@ void check_order(double order, const mixture& data, double from, double to, int 
   const double fine = distance_from_flow<Schedule>(Solver{}, data, even_times(from, to, 2 * steps));
   const double found = std::log2(coarse / fine);
   BOOST_TEST_MESSAGE("order " << found << " (" << coarse << " to " << fine << "), expected " << order);
-  BOOST_TEST(std::abs(found - order) < slack, "order " << found << " (" << coarse << " to " << fine << "), expected "
-                                                       << order);
+  BOOST_TEST(std::abs(found - order) < slack,
+             "order " << found << " (" << coarse << " to " << fine << "), expected " << order);
 }
 
 template <class Schedule, class Solver>
@@ -180,8 +180,11 @@ BOOST_AUTO_TEST_CASE(an_adaptive_solver_gives_up_where_no_step_is_short_enough) 
   exact_run<rectified_flow, nothing> run({}, {0.5});
   fails_saying<tf::numeric_error>([&] { tf::solver::rk45{}(run, {1, 0.5, 0}); }, "no step short enough at time 1");
   exact_run<rectified_flow> good(one_normal, {0.5});
-  fails_saying<tf::config_error>([&] { tf::solver::rk45{.absolute = 0, .relative = 0}(good, {1, 0.5, 0}); },
-                                 "found tolerances 0 and 0");
+  fails_saying<tf::config_error>(
+      [&] {
+        tf::solver::rk45{.absolute = 0, .relative = 0}(good, {1, 0.5, 0});
+      },
+      "found tolerances 0 and 0");
   fails_saying<tf::config_error>([&] { tf::solver::rk45{.last_time = 0}(good, {1, 0.5, 0}); }, "last_time");
 }
 
@@ -225,7 +228,8 @@ BOOST_AUTO_TEST_CASE(a_rehearsal_finds_where_the_target_says_nothing) {
   BOOST_CHECK_NO_THROW(tf::solver::heun{}(later, even_times(0.99, 0, 4)));
 }
 
-// --- ancestral sampling -----------------------------------------------------------------------------------------------
+// --- ancestral sampling
+// -----------------------------------------------------------------------------------------------
 
 namespace {
 

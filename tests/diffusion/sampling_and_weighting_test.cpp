@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <set>
+#include <string>
 
 #include "transfusion/core/philox.hpp"
 #include "transfusion/diffusion/concepts.hpp"
@@ -13,6 +14,8 @@
 #include "transfusion/diffusion/target/velocity.hpp"
 #include "transfusion/diffusion/time_sampling/limited.hpp"
 #include "transfusion/diffusion/time_sampling/logit_normal.hpp"
+#include "transfusion/diffusion/time_sampling/per_document.hpp"
+#include "transfusion/diffusion/time_sampling/shifted.hpp"
 #include "transfusion/diffusion/time_sampling/uniform.hpp"
 #include "transfusion/diffusion/weighting/min_snr.hpp"
 #include "transfusion/diffusion/weighting/unit.hpp"
@@ -22,6 +25,12 @@ namespace tf = transfusion;
 static_assert(tf::time_sampler<tf::time_sampling::uniform>);
 static_assert(tf::time_sampler<tf::time_sampling::limited<>>);
 static_assert(tf::time_sampler<tf::time_sampling::logit_normal>);
+static_assert(tf::time_sampler<tf::time_sampling::shifted<>>);
+static_assert(tf::time_sampler<tf::time_sampling::shifted<tf::time_sampling::logit_normal>>);
+static_assert(tf::time_sampler<tf::time_sampling::per_document<>>);
+static_assert(tf::time_sampling::per_document<>::shares_level_in_document);
+static_assert(!tf::time_sampling::shifted<>::shares_level_in_document);
+static_assert(tf::time_sampling::shifted<tf::time_sampling::per_document<>>::shares_level_in_document);
 static_assert(tf::loss_weighting<tf::weighting::unit>);
 static_assert(tf::loss_weighting<tf::weighting::min_snr<>>);
 
@@ -42,6 +51,8 @@ static_assert(!tf::loss_weighting<weight_of_time>);
 
 static_assert(tf::time_sampling::uniform{}(0.5, false) == 0.501);
 static_assert(tf::time_sampling::limited<>{}(0.5, true) == 0.251);
+static_assert(tf::time_sampling::shifted<tf::time_sampling::limited<>>{.shift = 1}(0.5, true) == 0.251);
+static_assert(tf::time_sampling::per_document<tf::time_sampling::limited<>>{}(0.5, true) == 0.251);
 static_assert(tf::weighting::unit{}({0.5, 0.8, 0.6}, {0, 1}) == 1);
 
 void near(double found, double expected, double bound) {
@@ -92,6 +103,68 @@ BOOST_AUTO_TEST_CASE(logit_normal_has_its_quantiles) {
     near(sampler(u, false), 1 / (1 + std::exp(-(0.4 + 1.3 * z))), 1e-12);
     BOOST_TEST(sampler(u, true) == sampler(u, false));
   }
+}
+
+// z of the quartiles of a standard normal is ±0.674489750196.
+BOOST_AUTO_TEST_CASE(logit_normal_has_the_published_quartiles) {
+  const tf::time_sampling::logit_normal sampler;
+  near(sampler(0.5, false), 0.5, 1e-15);
+  near(sampler(0.25, false), 1 / (1 + std::exp(0.67448975019608171)), 1e-14);
+  near(sampler(0.75, false), 1 / (1 + std::exp(-0.67448975019608171)), 1e-14);
+  near(sampler(0.025, false), 1 / (1 + std::exp(1.959963984540054)), 1e-14);
+  for (const double u : {0.003, 0.2, 0.49}) near(sampler(u, false), 1 - sampler(1 - u, false), 1e-13);
+  double before = 0;
+  for (int i = 1; i < 1000; ++i) {
+    const double t = sampler(i / 1000.0, false);
+    BOOST_TEST(t > before);
+    before = t;
+  }
+}
+
+// On a rectified flow the shift multiplies noise/signal.
+BOOST_AUTO_TEST_CASE(shifted_multiplies_the_ratio_of_another_samplers_time) {
+  const auto ratio = [](double t) { return t / (1 - t); };
+  const tf::time_sampling::logit_normal base{.mean = 0.3};
+  for (const double s : {0.5, 1.0, 3.0, 4.0})
+    for (const double u : {0.01, 0.3, 0.5, 0.8, 0.99}) {
+      const tf::time_sampling::shifted<tf::time_sampling::logit_normal> sampler{.shift = s, .base = base};
+      near(ratio(sampler(u, false)) / ratio(base(u, false)), s, 1e-12);
+      near(sampler(u, true), s * base(u, true) / (1 + (s - 1) * base(u, true)), 1e-15);
+    }
+  near(tf::time_sampling::shifted<>{}(0.4995, false), 3 * 0.5 / (1 + 2 * 0.5), 1e-15);
+  near(tf::time_sampling::shifted<>{}(1 - 0x1p-53, false), 1, 0);
+}
+
+BOOST_AUTO_TEST_CASE(shifted_shows_its_sampler_whether_an_image_leads) {
+  const tf::time_sampling::shifted<tf::time_sampling::limited<>> sampler;
+  near(sampler(0.9995, true), 0.75, 1e-15);  // 3·0.5/(1 + 2·0.5)
+  near(sampler(0.9995, false), 1, 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_shift_that_is_not_above_zero_is_an_error) {
+  for (const double s : {0.0, -1.0, std::nan("")})
+    BOOST_CHECK_EXCEPTION(
+        tf::time_sampling::shifted<>{.shift = s}(0.5, false), tf::config_error,
+        [](const tf::config_error& e) { return std::string(e.what()).find("time_sampling::shifted: found ") == 0; });
+}
+
+BOOST_AUTO_TEST_CASE(samplers_are_functions_of_their_arguments) {
+  const auto check = [](const auto& sampler) {
+    const auto copy = sampler;
+    for (const double u : {1e-9, 0.2, 0.5, 0.999})
+      for (const bool image_first : {false, true}) {
+        const double first = sampler(u, image_first);
+        copy(0.7, !image_first);
+        BOOST_TEST(sampler(u, image_first) == first);
+        BOOST_TEST(copy(u, image_first) == first);
+        BOOST_TEST((first > 0 && first <= 1));
+      }
+  };
+  check(tf::time_sampling::uniform{});
+  check(tf::time_sampling::limited<>{});
+  check(tf::time_sampling::logit_normal{});
+  check(tf::time_sampling::shifted<>{});
+  check(tf::time_sampling::per_document<tf::time_sampling::logit_normal>{});
 }
 
 BOOST_AUTO_TEST_CASE(logit_normal_samples_have_its_mean_and_deviation) {

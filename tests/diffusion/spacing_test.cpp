@@ -105,6 +105,15 @@ BOOST_AUTO_TEST_CASE(karras_times_of_a_rectified_flow_are_the_closed_form) {
   BOOST_TEST(std::abs(three - 0.3831) < 5e-5, three);
 }
 
+// The ratios that diffusers prints for Stable Diffusion's schedule with use_karras_sigmas and 4 steps.
+BOOST_AUTO_TEST_CASE(karras_ratios_of_stable_diffusion_are_the_published_ones) {
+  const tf::schedule::scaled_linear schedule;
+  const auto times = tf::spaced_times(spacing::karras, 4, schedule);
+  const double published[] = {14.6146, 3.1686, 0.4469, 0.0292};
+  for (std::size_t k = 0; k < 4; ++k) BOOST_TEST(std::abs(ratio_at(schedule, times[k]) - published[k]) < 5e-5);
+  BOOST_TEST(times[4] == 0);
+}
+
 // Karras et al. 2022, eq. 5: σ^(1/7) falls in even steps.
 BOOST_AUTO_TEST_CASE(karras_ratios_fall_evenly_in_their_seventh_root) {
   for_each_schedule([](const auto& schedule) {

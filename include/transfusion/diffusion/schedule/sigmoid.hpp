@@ -17,9 +17,7 @@ struct sigmoid {
 
   /// Both throw config_error unless start < end and tau > 0.
   double signal(double t) const { return std::sqrt(std::fmax(share(t, 1), least)); }
-  double noise(double t) const {
-    return share(t, 1) < least ? std::sqrt(1 - least) : std::sqrt(share(0, t));
-  }
+  double noise(double t) const { return share(t, 1) < least ? std::sqrt(1 - least) : std::sqrt(share(0, t)); }
 
  private:
   static constexpr double least = 1e-9;

@@ -74,7 +74,8 @@ struct table : detail::level_table {
 
  private:
   static constexpr bool gives_alpha_bar = requires { Values::alpha_bar(); };
-  static_assert(gives_alpha_bar || requires { Values::levels(); }, "schedule::table: Values has alpha_bar() or levels()");
+  static_assert(
+      gives_alpha_bar || requires { Values::levels(); }, "schedule::table: Values has alpha_bar() or levels()");
 
   static std::string name() { return detail::message("schedule::table of ", policy_name<Values>()); }
 
@@ -87,8 +88,8 @@ struct table : detail::level_table {
         const auto n = &now - alpha_bar.data() + 1;
         require<config_error>(now >= 0 && now < before, name(), ": ᾱ of step ", n, ": found ", now,
                               ", expected at least 0 and less than the ", before, " before");
-        levels.push_back({static_cast<double>(n) / static_cast<double>(alpha_bar.size()), std::sqrt(now),
-                          std::sqrt(1 - now)});
+        levels.push_back(
+            {static_cast<double>(n) / static_cast<double>(alpha_bar.size()), std::sqrt(now), std::sqrt(1 - now)});
         before = now;
       }
       return levels;

@@ -20,8 +20,9 @@ struct ddpm {
   }
 };
 
-/// The same with the "fixed large" variance (Ho et al. 2020, §3.2): that of x_next given x_t where the data are N(0, I),
-/// which is β where signal² + noise² = 1. The step to the clean image adds none (Nichol & Dhariwal 2021, their code).
+/// The same with the "fixed large" variance (Ho et al. 2020, §3.2): that of x_next given x_t where the data are N(0,
+/// I), which is β where signal² + noise² = 1. The step to the clean image adds none (Nichol & Dhariwal 2021, their
+/// code).
 struct ddpm_large {
   /// Throws as `ddpm` does.
   static solver_step step(const noise_level& now, const noise_level& next) {

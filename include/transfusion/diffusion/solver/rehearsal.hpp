@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vector>
+
+#include "transfusion/core/error.hpp"
+#include "transfusion/core/policy_name.hpp"
 #include "transfusion/core/types.hpp"
 #include "transfusion/diffusion/coefficients.hpp"
 #include "transfusion/diffusion/solver/run.hpp"
@@ -33,5 +37,19 @@ class rehearsal final : public solver_run {
   int fields_ = 0;
   index_t evaluations_ = 0;
 };
+
+/// How many evaluations of the model a run down the times takes; for a solver with steps of its own, the fewest. Throws
+/// `config_error` naming solver, schedule and target where they do not work together.
+template <class Target, diffusion_solver Solver, noise_schedule Schedule>
+index_t rehearse(const Solver& solver, const Schedule& schedule, const std::vector<double>& times) {
+  rehearsal<Target, Schedule> run(schedule);
+  try {
+    solve(solver, run, times);
+  } catch (const config_error& e) {
+    throw config_error(message(policy_name<Solver>(), " on ", policy_name<Schedule>(), " with ", policy_name<Target>(),
+                               ": ", e.what()));
+  }
+  return run.evaluations();
+}
 
 }  // namespace transfusion::detail

@@ -29,9 +29,8 @@ struct rk45 {
     const noise_level clean = run.level(times.back());
     detail::require_descent("rk45", now, clean);
     const noise_level end = clean.noise > 0 ? clean : run.level(std::min(last_time, now.time));
-    const fields at = {{run.make(), run.make(), run.make(), run.make(), run.make(), run.make(), run.make()},
-                       run.make(),
-                       run.make()};
+    const fields at = {
+        {run.make(), run.make(), run.make(), run.make(), run.make(), run.make(), run.make()}, run.make(), run.make()};
     now = integrate(run, at, now, end, detail::share_of(now) - detail::share_of(run.level(times[1])));
     if (clean.noise > 0) return;
     detail::runge_kutta_step(run, detail::euler_tableau, at.slopes, at.next, now, clean);
@@ -55,8 +54,7 @@ struct rk45 {
       const double left = detail::share_of(now) - detail::share_of(end);
       // A last step that would be very short is joined to the one before.
       const bool last = length > 0.99 * left;
-      const noise_level next =
-          last ? end : detail::level_of_share(run, end, now, detail::share_of(now) - length);
+      const noise_level next = last ? end : detail::level_of_share(run, end, now, detail::share_of(now) - length);
       const double taken = detail::share_of(now) - detail::share_of(next);
       attempt(run, at, now, next);
       const double error = run.error(at.error, run.x, at.next, absolute, relative);

@@ -6,9 +6,10 @@
 
 // The probability flow of any schedule on the straight path. With size = signal + noise, share = noise / size and
 // w = x_t / size, x_t = signal·x0 + noise·ε is w = (1 − share)·x0 + share·ε: every Gaussian path is a rectified flow in
-// `share`, whose flow is dw/dshare = ε̂ − x̂0 (Liu et al. 2022, eq. 1; Lipman et al. 2022, §4). The change of variables is
-// exact, has no pole at signal = 0, where x_t/signal has one, and makes Euler's method DDIM, as x_t/signal does (Song et
-// al. 2020, DDIM, eq. 13–14): both are straight lines in the same (signal, noise) plane, seen from other points.
+// `share`, whose flow is dw/dshare = ε̂ − x̂0 (Liu et al. 2022, eq. 1; Lipman et al. 2022, §4). The change of variables
+// is exact, has no pole at signal = 0, where x_t/signal has one, and makes Euler's method DDIM, as x_t/signal does
+// (Song et al. 2020, DDIM, eq. 13–14): both are straight lines in the same (signal, noise) plane, seen from other
+// points.
 namespace transfusion::detail {
 
 inline double size_of(const noise_level& level) { return level.signal + level.noise; }
@@ -81,8 +82,8 @@ void runge_kutta_step(solver_run& run, const tableau<Stages>& method, const std:
 
 inline constexpr tableau<1> euler_tableau = {{0}, {{0}}, {1}};
 
-/// Walks the times with one method. A step that ends at the clean image is taken with `last`, which must not look there:
-/// of one order less it costs nothing in order, being one step alone.
+/// Walks the times with one method. A step that ends at the clean image is taken with `last`, which must not look
+/// there: of one order less it costs nothing in order, being one step alone.
 template <std::size_t Stages, std::size_t Last>
 void runge_kutta(const char* name, solver_run& run, const std::vector<double>& times, const tableau<Stages>& method,
                  const tableau<Last>& last) {
