@@ -87,6 +87,7 @@ class exact_run final : public tf::solver_run {
     }
   }
   double error(tf::field e, tf::field a, tf::field b, double absolute, double relative) override {
+    ++errors;
     double most = 0;
     for (std::size_t i = 0; i < size(); ++i) {
       const double scale = absolute + relative * std::max(std::abs(at(a)[i]), std::abs(at(b)[i]));
@@ -103,6 +104,7 @@ class exact_run final : public tf::solver_run {
   const std::vector<double>& values() const { return fields_[0]; }
 
   tf::index_t evaluations = 0;
+  tf::index_t errors = 0;               ///< how often an error was asked for
   std::vector<tf::noise_level> levels;  ///< where x has been
 
  private:
