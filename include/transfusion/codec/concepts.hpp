@@ -42,6 +42,7 @@ struct no_skip {};
 ///     static patch_grid grid(image_shape, const options&);                          // throws shape_error
 ///     template <class Exec> struct layer {
 ///       layer(parameter_set<Exec>&, const std::string& name, const options&, index_t width);
+///           // may take `bool tells_time` as well: false where the variant tells rows their timestep elsewhere
 ///       encoded_images<Exec, Skip> encode(tape<Exec>&, const image_batch<Exec>&) const;
 ///       var<Exec> decode(tape<Exec>&, var<Exec> hidden, const Skip&, const image_batch<Exec>&) const;   // [1, all
 ///       values]

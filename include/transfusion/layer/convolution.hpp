@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <string>
+
+#include "transfusion/autograd/op/convolution.hpp"
+
+namespace transfusion {
+
+/// Which pixels a convolution reads, on the device; layer/convolution_taps.hpp says what stands in them.
+struct convolution_tables {
+  view<const token_t, 2> taps;     ///< [M, K]
+  view<const token_t, 2> reverse;  ///< [N, K]; empty where the tape does not record
+};
+
+namespace layer {
+
+/// A convolution over grids of any rank. Parameters `name.weight` [out, K, in] and `name.bias` [out], K taps. Weights
+/// start with deviation 1/√(K·in), which keeps the size of what passes.
+template <class Exec>
+struct convolution {
+  parameter<Exec> weight, offset;
+
+  convolution(parameter_set<Exec>& set, const std::string& name, index_t taps, index_t in, index_t out)
+      : convolution(set, name, taps, in, out,
+                    initial_value::normal(1 / std::sqrt(static_cast<double>(taps) * static_cast<double>(in)))) {}
+
+  convolution(parameter_set<Exec>& set, const std::string& name, index_t taps, index_t in, index_t out,
+              initial_value start)
+      : weight(set.declare(name + ".weight", {out, taps, in}, start)),
+        offset(set.declare(name + ".bias", {out}, initial_value::zeros(), decay::off)) {}
+
+  /// x: [N, in]; result: [M, out].
+  var<Exec> operator()(tape<Exec>& tape, var<Exec> x, const convolution_tables& tables) const {
+    return transfusion::convolution(tape, x, weight, offset, tables.taps, tables.reverse);
+  }
+};
+
+}  // namespace layer
+}  // namespace transfusion
