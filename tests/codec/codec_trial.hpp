@@ -52,6 +52,11 @@ image_batch<Exec> batch_of(tape<Exec>& tape, const std::vector<item>& items, con
   return {tape.upload(values), tape.upload(places), tape.upload(times), tape.upload(image_of_patch), places};
 }
 
+/// The rows that images became, and the prediction that rows became.
+struct output {
+  std::vector<double> tokens, prediction;
+};
+
 /// A codec's layer with weights of its own. What a transformer would make of its rows is silu.
 template <class Codec, class Exec = reference_exec<double>>
 class trial {
@@ -76,10 +81,7 @@ class trial {
     });
   }
 
-  struct result {
-    std::vector<double> tokens, prediction;
-  };
-  result operator()(const std::vector<item>& items) {
+  output operator()(const std::vector<item>& items) {
     tape<Exec> t(exec_, recording::off);
     std::vector<image_place> places;
     const auto x = batch_of<Codec>(t, items, sizes_, places);

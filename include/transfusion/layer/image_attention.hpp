@@ -31,8 +31,8 @@ struct image_attention {
   /// x, result: [N, C] of this level.
   var<Exec> operator()(tape<Exec>& tape, var<Exec> x, const pixel_level& level) const {
     const auto normed = norm(tape, x, level.images);
-    const auto seen =
-        attention(tape, query(tape, normed), key(tape, normed), value(tape, normed), level.own_image, shape);
+    const auto seen = transfusion::attention(tape, query(tape, normed), key(tape, normed), value(tape, normed),
+                                             level.own_image, shape);
     return add(tape, x, out(tape, seen));
   }
 };
