@@ -18,6 +18,19 @@ inline document without_context(image im) {
   return bare;
 }
 
+/// What a document looks like to the branch of guidance that sees images alone: the same images without the text
+/// between them (Brooks et al. 2022, §3.2.1). Nothing is learnt after the last one.
+inline document without_text(const document& d) {
+  document bare;
+  bare.open_ended = true;
+  for (std::size_t i = 0; i < d.segments.size(); ++i) {
+    if (!std::holds_alternative<image>(d.segments[i])) continue;
+    bare.segments.push_back(d.segments[i]);
+    bare.prefix_segments += static_cast<index_t>(i) < d.prefix_segments;
+  }
+  return bare;
+}
+
 /// Drops the captions of each caption-first document with this probability (Ho & Salimans 2022): each of its images
 /// becomes a document of its own. Documents that begin with an image, or have none, stay as they are.
 inline void drop_captions(std::vector<document>& documents, double probability, random_key key) {
