@@ -195,6 +195,14 @@ BOOST_AUTO_TEST_CASE(min_snr_is_the_closed_form_for_every_target) {
   }
 }
 
+// x0 = x_t − t·u: an error in the velocity is t times as large in x0.
+BOOST_AUTO_TEST_CASE(min_snr_of_a_velocity_is_the_closed_form) {
+  for (const double t : {0.05, 0.2, 0.309, 0.5, 0.9}) {
+    const double snr = (1 - t) * (1 - t) / (t * t);
+    near(tf::weighting::min_snr<5>{}({t, 1 - t, t}, {-1, 1}), std::fmin(snr, 5.0) * t * t, 1e-14);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(min_snr_at_the_ends) {
   const tf::weighting::min_snr<5> weighting;
   const tf::noise_level clean{0, 1, 0}, pure{1, 0, 1};

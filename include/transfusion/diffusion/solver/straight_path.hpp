@@ -65,7 +65,7 @@ void stage_slopes(solver_run& run, const tableau<Stages>& method, std::size_t fi
   const double change = share_of(next) - share_of(now);
   for (std::size_t i = first; i < Stages; ++i) {
     const noise_level level = level_at_node(run, now, next, method.nodes[i]);
-    if (i > 0) advance(run, stage, level, now, change, method.stages[i], {slopes.begin(), slopes.begin() + i});
+    if (i > 0) advance(run, stage, level, now, change, method.stages[i], slopes);  // later slopes count 0
     slope_at(run, slopes[i], i > 0 ? stage : run.x, level);
   }
 }
