@@ -16,6 +16,9 @@ static_assert(modality_codec<unet, reference_exec<double>>);
 
 namespace {
 
+/// Differences of an objective of some hundred terms: the key's bias has gradient 0, and shows its rounding alone.
+constexpr double limit = 1e-7;
+
 options small(index_t patch, index_t axes = 2) {
   return {.channels = 2,
           .patch = patch,
@@ -53,7 +56,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(gradients, Exec, test_support::double_policies) {
     trial<unet, poisoned<Exec>> t(small(patch));
     t.shake();
     const auto report = t.gradients(two_items(patch));
-    BOOST_TEST(report.within(1e-8), "patch " << patch << ": " << report.text());
+    BOOST_TEST(report.within(limit), "patch " << patch << ": " << report.text());
     BOOST_TEST(report.checked == t.parameters().size());
   }
 }
@@ -63,7 +66,7 @@ BOOST_AUTO_TEST_CASE(gradients_of_signals_and_volumes) {
     trial<unet, poisoned<reference_exec<double>>> t(small(2, axes));
     t.shake();
     const auto report = t.gradients(two_items(2, axes));
-    BOOST_TEST(report.within(1e-8), "axes " << axes << ": " << report.text());
+    BOOST_TEST(report.within(limit), "axes " << axes << ": " << report.text());
   }
 }
 
@@ -75,7 +78,7 @@ BOOST_AUTO_TEST_CASE(more_blocks_heads_and_groups) {
   trial<unet, poisoned<reference_exec<double>>> t(o);
   t.shake();
   const auto report = t.gradients(two_items(2));
-  BOOST_TEST(report.within(1e-8), report.text());
+  BOOST_TEST(report.within(limit), report.text());
   BOOST_TEST(report.checked == t.parameters().size());
 }
 
@@ -89,13 +92,18 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(two_images_in_one_batch, Exec, test_support::polic
 }
 
 BOOST_AUTO_TEST_CASE(policies_agree) {
+  const auto outputs = [](auto& t) {
+    t.shake();
+    return t(two_items(4));
+  };
   trial<unet, reference_exec<double>> reference(small(4));
   trial<unet, cpu_exec<float>> cpu(small(4));
-  reference.shake();
-  cpu.shake();
-  const auto expected = reference(two_items(4)), found = cpu(two_items(4));
+  trial<unet, reference_exec<bf16>> narrow(small(4));
+  const output expected = outputs(reference), found = outputs(cpu), rounded = outputs(narrow);
   BOOST_TEST(normalised_error(found.tokens, expected.tokens) < 1e-5);
   BOOST_TEST(normalised_error(found.prediction, expected.prediction) < 1e-5);
+  BOOST_TEST(normalised_error(rounded.tokens, expected.tokens) < 0.1);
+  BOOST_TEST(normalised_error(rounded.prediction, expected.prediction) < 0.1);
 }
 
 BOOST_AUTO_TEST_CASE(the_first_prediction_is_zero) {
@@ -162,22 +170,6 @@ BOOST_AUTO_TEST_CASE(the_timestep_goes_both_ways) {
   auto skip = one.skip;
   skip.time = two.skip.time;  // only the way up is at another time
   BOOST_TEST(normalised_error(w.decode(one, skip), w.decode(one, one.skip)) > 1e-3);
-}
-
-// Attention at the coarsest level: one corner of the image reaches the row of the opposite one.
-BOOST_AUTO_TEST_CASE(rows_see_their_whole_image_and_no_other) {
-  options o = small(2);
-  o.groups = 1;
-  trial<unet> t(o);
-  t.shake();
-  const auto rows_of = [&](std::uint64_t seed_of_neighbour) {
-    return t({{{2, 4, 4}, 300, 1}, {{2, 4, 4}, 300, seed_of_neighbour}}).tokens;
-  };
-  const auto a = rows_of(2), b = rows_of(3);
-  const std::size_t half = a.size() / 2;
-  BOOST_TEST((std::vector<double>(a.begin(), a.begin() + 24) == std::vector<double>(b.begin(), b.begin() + 24)));
-  BOOST_TEST(half == 24u);
-  BOOST_TEST((a != b));
 }
 
 BOOST_AUTO_TEST_CASE(items_that_do_not_fit) {
