@@ -56,7 +56,7 @@ struct training {
     const auto losses = m.loss(t, batch, plan);
     t.backward();
     const double loss = losses.mean(exec, 0) + losses.mean(exec, 1);
-    optimiser.step(number++, 1e-3);
+    optimiser.step(number++, 3e-3);
     return loss;
   }
 };
@@ -117,24 +117,28 @@ BOOST_AUTO_TEST_CASE(the_whole_model_s_gradients) {
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(trains, Exec, test_support::policies) {
   training<Exec> run;
-  double first = 0, last = 0;
-  for (int i = 0; i < 3; ++i) {
+  const double first = run.step();
+  double last = first;
+  for (int i = 0; i < 30; ++i) {
     last = run.step();
-    if (i == 0) first = last;
     BOOST_TEST(std::isfinite(last));
   }
-  for (int i = 0; i < 60; ++i) last = run.step();
   BOOST_TEST(last < 0.9 * first);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_warm_step_takes_no_memory, Exec, test_support::policies) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_warm_step_takes_no_policy_memory, Exec, test_support::policies) {
   training<Exec> run;
   for (int i = 0; i < 3; ++i) run.step();
   const index_t before = run.exec.allocations();
-  if (!std::is_same_v<Exec, reference_exec<double>>)  // the oracle has vectors of its own
-    BOOST_TEST(test_support::allocations_in([&] { run.step(); }) == 0);
-  run.step();
+  for (int i = 0; i < 2; ++i) run.step();
   BOOST_TEST(run.exec.allocations() == before);
+}
+
+// The tables of pixels are built on the host, in memory that is there.
+BOOST_AUTO_TEST_CASE(a_warm_step_takes_no_host_memory) {
+  training<cpu_exec<float>> run;
+  for (int i = 0; i < 3; ++i) run.step();
+  BOOST_TEST(test_support::allocations_in([&] { run.step(); }) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(options_and_weights_come_back) {
