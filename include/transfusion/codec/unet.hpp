@@ -31,6 +31,7 @@ struct unet_skip {
 /// stands for patch × patch pixels, and the decoder sees the encoder's maps. The timestep goes into both, added; norms
 /// have no scale and shift of it (fn 7). What the paper leaves open follows Ho et al. 2020, appendix B: `blocks`
 /// residual blocks a level, one more on the way up, and attention within the image behind each of the coarsest level.
+/// It needs the timestep itself, so it is told whatever the variant's `time` is.
 struct unet {
   static constexpr std::size_t most_levels = 4;
 
