@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -74,9 +75,10 @@ class generator {
     solve(typename modality::solver{}, run, times);
   }
 
-  /// The times of an item that begins at a given one.
+  /// The times of an item that begins at a given one; at 1, as all without an edit, wherever its modality's begin.
   std::vector<double> times_from(index_t modality, double first) const {
     const std::vector<double>& all = times_[static_cast<std::size_t>(modality)];
+    if (first == 1) return all;
     std::vector<double> times{first};
     std::copy_if(all.begin(), all.end(), std::back_inserter(times), [&](double t) { return t < first; });
     return times;

@@ -48,7 +48,7 @@ class image_run final : public solver_run {
     edited_ = std::any_of(edits.begin(), edits.end(), [](const image_edit* e) { return e != nullptr; });
     if (edited_) {
       given_ = {*exec_, edits, size(), values()};
-      if (first.time < 1) given_.put_all(values(), first);
+      if ((*drawing_)[0]->from_time() < 1) given_.put_all(values(), first);
       given_.put_kept(values(), first);
     }
     arrived_(values(), steps_);
