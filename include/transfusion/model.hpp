@@ -19,6 +19,8 @@
 #include "transfusion/sequence/step_share.hpp"
 
 // The policies that a variant is made of, beside those of the paper.
+#include "transfusion/codec/raw.hpp"
+#include "transfusion/codec/unet.hpp"
 #include "transfusion/diffusion/schedule/linear.hpp"
 #include "transfusion/diffusion/schedule/rectified_flow.hpp"
 #include "transfusion/diffusion/schedule/scaled_linear.hpp"
@@ -36,7 +38,11 @@
 #include "transfusion/diffusion/target/velocity.hpp"
 #include "transfusion/diffusion/time_sampling/limited.hpp"
 #include "transfusion/diffusion/time_sampling/logit_normal.hpp"
+#include "transfusion/diffusion/time_sampling/per_document.hpp"
+#include "transfusion/diffusion/time_sampling/shifted.hpp"
+#include "transfusion/diffusion/weighting/measured_as.hpp"
 #include "transfusion/diffusion/weighting/min_snr.hpp"
+#include "transfusion/diffusion/weighting/per_schedule.hpp"
 #include "transfusion/loss/z_loss.hpp"
 #include "transfusion/mask/bidirectional.hpp"
 #include "transfusion/mask/both.hpp"
@@ -137,7 +143,7 @@ class model {
     noise_plan plan{std::move(reuse.levels), {key.seed, key.step, stream::noise}, share.first_value};
     plan.levels.assign(static_cast<std::size_t>(batch.image_count()), clean_level);
     const random_key times{key.seed, key.step, stream::timestep};
-    const span* first = nullptr;  // image of the document
+    const span* first = nullptr;                 // image of the document
     for (const span& s : batch.table.spans()) {  // in the order of the images
       if (!first || s.document != first->document) first = &s;
       if (batch.context[static_cast<std::size_t>(s.image)]) continue;

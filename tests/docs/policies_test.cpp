@@ -94,6 +94,66 @@ struct afresh {
 };
 // end of snippet
 
+// snippet: free solver
+/// Walks as Euler's method does, with the mean of the last two x̂0 (a damped first-order step).
+struct damped {
+  void operator()(tf::solver_run& run, const std::vector<double>& times) const {
+    const tf::field x = run.x, data = run.make(), before = run.make();
+    for (std::size_t k = 0; k + 1 < times.size(); ++k) {
+      const auto now = run.level(times[k]), next = run.level(times[k + 1]);
+      const auto step = tf::solver::euler::step(now, next);
+      const double share = k == 0 ? 0 : 0.5;
+      run.repeat([&] {
+        run.predict(data, x, now);
+        run.combine(x, {{step.on_x, x}, {step.on_data * (1 - share), data}, {step.on_data * share, before}});
+        run.combine(before, {{1, data}});
+      });
+      run.reached(next);
+    }
+  }
+};
+// end of snippet
+
+// snippet: more modalities
+/// Sounds flow straight from noise to signal.
+struct sounds : tf::paper {
+  using schedule = tf::schedule::rectified_flow;
+  using target = tf::target::velocity;
+  using solver = tf::solver::heun;
+};
+struct pictures_and_sounds : tf::paper {
+  using other_modalities = tf::modality_list<sounds>;
+};
+
+tf::model_config<pictures_and_sounds> with_sounds() {
+  tf::model_config<pictures_and_sounds> config{.layers = 2, .width = 32, .heads = 2, .vocabulary = 9};
+  auto& sound = config.modality<1>();
+  sound.codec.patch = 8;  // samples in a row
+  sound.codec.patch_height = 1;
+  sound.begin = 7;
+  sound.end = 8;
+  sound.loss_weight = 0.5;
+  return config;
+}
+// end of snippet
+
+// snippet: parts of the block
+/// The block that kept Chameleon 34B stable (Chameleon 2024, §2.3).
+struct chameleons_block : tf::paper {
+  using norm_place = tf::norm_place::swin;
+  using qk_norm = tf::qk_norm::on;
+  using loss = tf::loss::weighted_sum<tf::loss::next_token, tf::loss::z_loss, tf::loss::denoising>;
+};
+// end of snippet
+
+// snippet: freezing
+/// LMFusion's training: the text side stays as it was, the image side learns.
+template <class Model>
+void freeze_text(Model& model) {
+  model.parameters().freeze("embedding", "head", "blocks.", "final_norm");
+}
+// end of snippet
+
 // snippet: loss
 /// The next-token loss with 1e-4·log² Z beside it (Chowdhery et al. 2022, §5).
 struct next_token_with_z {
@@ -249,4 +309,35 @@ BOOST_AUTO_TEST_CASE(two_intervals_run_too) {
   const auto losses = model.loss(tape, batch, model.plan_noise(batch, {1, 0, tf::stream::noise}));
   tape.backward();
   BOOST_TEST(std::abs(losses.mean(exec, 0) - std::log(7)) < 0.1);
+}
+
+BOOST_AUTO_TEST_CASE(a_second_modality_trains_and_is_drawn) {
+  tf::cpu_exec<float> exec;
+  tf::model<pictures_and_sounds, tf::cpu_exec<float>> model(exec, with_sounds(), 1);
+  tf::trainer trainer(model, {.steps = 2, .warmup = 0, .quiet = true});
+  tf::document both = pair();
+  both.segments.emplace_back(tf::image{{1, 1, 16}, std::vector<float>(16, 0.25f), 1});
+  BOOST_TEST(trainer.step({both}).images == 2);
+  tf::generator generate(model, {.max_tokens = 0, .image_steps = 4, .others = {{{1, 1, 16}, 4}}});
+  const auto drawn = generate({{.prompt = {tf::text{{4, 5}}}, .begin_image = true, .begin_modality = 1}});
+  BOOST_TEST(std::get<tf::image>(drawn[0].content.segments.back()).modality == 1);
+}
+
+BOOST_AUTO_TEST_CASE(solvers_blocks_and_frozen_sides_of_ones_own) {
+  struct with_damped : tf::paper {
+    using solver = damped;
+    using routing = tf::routing::all;
+  };
+  tf::cpu_exec<float> exec;
+  tf::model<with_damped, tf::cpu_exec<float>> model(exec, {.layers = 1, .width = 16, .heads = 2, .vocabulary = 7}, 1);
+  freeze_text(model);
+  tf::trainer trainer(model, {.steps = 1, .warmup = 0, .quiet = true});
+  BOOST_TEST(trainer.step({pair()}).gradient_norm > 0);
+  tf::generator generate(model, {.max_tokens = 0, .image = {1, 4, 4}, .image_steps = 4});
+  const auto drawn = generate({{.prompt = {tf::text{{4, 5}}}, .begin_image = true}});
+  for (float v : std::get<tf::image>(drawn[0].content.segments.back()).values) BOOST_TEST(std::abs(v) <= 1);
+
+  tf::model<chameleons_block, tf::cpu_exec<float>> stable(exec, {.layers = 1, .width = 16, .heads = 2, .vocabulary = 7},
+                                                          1);
+  BOOST_TEST(stable.config().loss_weights[1] == 1e-5);
 }
