@@ -95,7 +95,8 @@ BOOST_AUTO_TEST_CASE(the_configuration_comes_back_field_by_field) {
   c.feed_forward = 40;
   c.rope_theta = 12345.678901234567;
   c.norm_epsilon = 1.0 / 3e5;
-  c.codec = {.channels = 3, .patch = 4, .time = tf::codec::time_place::before_projection};
+  c.codec = {
+      .channels = 3, .patch = 4, .patch_height = 2, .patch_depth = 3, .time = tf::codec::time_place::before_projection};
   c.markers = {.bos = tf::ignored, .eos = 30, .boi = 31, .eoi = 32};
   c.loss_weights = {0.1, 7};
   model_type model(f.on, c, 0);
@@ -111,6 +112,8 @@ BOOST_AUTO_TEST_CASE(the_configuration_comes_back_field_by_field) {
   BOOST_TEST(found.norm_epsilon == c.norm_epsilon);
   BOOST_TEST(found.codec.channels == 3);
   BOOST_TEST(found.codec.patch == 4);
+  BOOST_TEST(found.codec.patch_height == 2);
+  BOOST_TEST(found.codec.patch_depth == 3);
   BOOST_TEST((found.codec.time == tf::codec::time_place::before_projection));
   BOOST_TEST(found.markers.bos == tf::ignored);
   BOOST_TEST(found.markers.eos == 30);
@@ -257,7 +260,8 @@ BOOST_AUTO_TEST_CASE(a_configuration_that_is_missing_or_spoilt_is_refused_by_fie
   refused(with("layers", true), {"bad.safetensors", ": layers", "boolean"});
   refused(with("codec", nlohmann::json::object()), {"bad.safetensors", "codec.channels"});
   refused(with("codec", "linear"), {"bad.safetensors", "codec.channels"});
-  refused(with("codec", {{"channels", 1}, {"patch", 2}, {"time", "late"}}), {"bad.safetensors", "codec.time"});
+  refused(with("codec", {{"channels", 1}, {"patch", 2}, {"patch_height", 0}, {"patch_depth", 1}, {"time", "late"}}),
+          {"bad.safetensors", "codec.time"});
 }
 
 BOOST_AUTO_TEST_CASE(a_configuration_that_contradicts_itself_is_refused) {
