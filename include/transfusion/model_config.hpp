@@ -148,8 +148,10 @@ model_config<Variant> paper_config(std::string_view size) {
   for (const entry& e : table)
     if (e.name == size) {
       model_config<Variant> c{.layers = e.layers, .width = e.width, .heads = e.heads, .vocabulary = 32000};
-      c.codec.channels = 8;
-      c.codec.patch = 2;
+      if constexpr (requires { Variant::codec::paper_options(); })
+        c.codec = Variant::codec::paper_options();
+      else
+        c.codec.channels = 8;
       return c;
     }
   throw config_error(detail::message("model size: found \"", size, "\", expected 0.16B, 0.37B, 0.76B, 1.4B or 7B"));

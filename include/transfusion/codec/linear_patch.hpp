@@ -42,6 +42,9 @@ struct linear_patch {
     }
   };
 
+  /// Latents of 8 channels in 2 × 2 patches (§4.1).
+  static options paper_options() { return {.channels = 8, .patch = 2}; }
+
   /// Throws config_error naming the option, the value found and the value expected.
   static void require_valid(const options& o) {
     require<config_error>(o.channels > 0, "codec.channels: found ", o.channels, ", expected > 0");

@@ -61,6 +61,9 @@ struct unet {
     }
   };
 
+  /// `paper_unet` of latents in 2 × 2 patches.
+  static options paper_options();
+
   /// Throws config_error naming the option, the value found and the value expected.
   static void require_valid(const options& o) {
     const auto positive = [](const char* name, index_t value) {
@@ -131,6 +134,21 @@ struct unet {
       return unpatchify(tape, h, skip.pixels, {}, x.values.size());
     }
 
+    /// Floating-point operations of the products and attentions for one image, encoded and decoded.
+    double forward_flops(image_shape shape) const {
+      patch_grid grid{shape.height, shape.width, shape.depth};
+      double flops = 2 * static_cast<double>(grid.patches() * (in_.weight.size() + out_.weight.size()));
+      for (std::size_t l = 0; l < down_.size(); ++l) {
+        const double pixels = static_cast<double>(grid.patches());
+        flops += down_[l].flops(pixels) + up_[l].flops(pixels);
+        if (l + 1 == down_.size()) break;
+        grid = strided(grid, along(sizes_.axes, 2));
+        flops += 2 * (static_cast<double>(grid.patches() * down_[l].resize->weight.size()) +
+                      pixels * static_cast<double>(up_[l + 1].resize->weight.size()));
+      }
+      return flops + 2 * static_cast<double>(grid.patches() * (to_rows_.weight.size() + from_rows_.weight.size()));
+    }
+
    private:
     /// One level of one way.
     struct stage {
@@ -141,6 +159,20 @@ struct unet {
       var<Exec> run(tape<Exec>& tape, std::size_t b, var<Exec> x, var<Exec> time, const pixel_level& level) const {
         const auto h = blocks[b](tape, x, time, level);
         return attentions.empty() ? h : attentions[b](tape, h, level);
+      }
+
+      /// Of the blocks for one image of so many pixels: 2 a weight and pixel, 4 a pair of pixels and channel.
+      double flops(double pixels) const {
+        double weights = 0, pairs = 0;
+        for (const auto& b : blocks) {
+          const index_t all = b.conv_in.weight.size() + b.conv_out.weight.size();
+          weights += static_cast<double>(b.shortcut ? all + b.shortcut->weight.size() : all);
+        }
+        for (const auto& a : attentions) {
+          weights += 4 * static_cast<double>(a.query.weight.size());
+          pairs += static_cast<double>(a.query.weight.rows());
+        }
+        return 2 * weights * pixels + 4 * pairs * pixels * pixels;
       }
     };
 
@@ -223,5 +255,6 @@ inline unet::options paper_unet(index_t patch = 2) {
   o.level_channels[static_cast<std::size_t>(o.levels() - 1)] = 1280;
   return o;
 }
+inline unet::options unet::paper_options() { return paper_unet(); }
 
 }  // namespace transfusion::codec

@@ -24,8 +24,9 @@ double visible_pairs(const Mask& m, const span_table& table) {
 }
 
 /// Floating-point operations of the matrix products in one pass forward: 2 a weight and row, 4 a visible pair and
-/// width; the head counts for rows with a target only; a codec's weights are taken to act once a patch, but for those
-/// of its timestep (`codec.time`), which are not counted, as is elementwise work.
+/// width; the head counts for rows with a target only. A codec's layer says its own by `forward_flops(image_shape)`, or
+/// its weights are taken to act once a patch, but for those of its timestep (`codec.time`), which are not counted, as
+/// is elementwise work.
 template <class Model>
 double forward_flops(Model& model, const packed_batch& batch) {
   const auto& c = model.config();
@@ -33,12 +34,18 @@ double forward_flops(Model& model, const packed_batch& batch) {
   const double trunk = static_cast<double>(model.parameters().count("blocks."));
   const double head = static_cast<double>(model.head().size());
   double codecs = 0;
-  for (std::size_t m = 0; m < batch.modalities.size(); ++m) {
-    const index_t weights =
-        model.parameters().count(codec_name(m) + ".") - model.parameters().count(codec_name(m) + ".time");
-    codecs += static_cast<double>(weights) * static_cast<double>(batch.modalities[m].patches());
-  }
-  return 2 * (trunk * rows + head * static_cast<double>(batch.text_targets()) + codecs) +
+  Model::for_each_modality([&](auto m) {
+    const modality_batch& part = batch.modalities[m];
+    const auto& codec = model.template modality<m>().codec;
+    if constexpr (requires { codec.forward_flops(image_shape{}); }) {
+      for (const image_place& i : part.places) codecs += codec.forward_flops(i.shape);
+    } else {
+      const index_t weights =
+          model.parameters().count(codec_name(m) + ".") - model.parameters().count(codec_name(m) + ".time");
+      codecs += 2 * static_cast<double>(weights) * static_cast<double>(part.patches());
+    }
+  });
+  return 2 * (trunk * rows + head * static_cast<double>(batch.text_targets())) + codecs +
          4 * static_cast<double>(c.layers) * width * visible_pairs(model.mask_policy(), batch.table);
 }
 
