@@ -244,7 +244,7 @@ class plain_generator {
       return put(x, level, [&](std::size_t i) { return edit->keeps(static_cast<tf::index_t>(i)); });
     };
     const auto& schedule = model_.template modality<M>().schedule;
-    std::vector<double> times = tf::respaced_times(item.steps), x = begin;
+    std::vector<double> times = tf::spaced_times(item.spacing, item.steps, schedule), x = begin;
     if (edit && edit->from_time < 1) {
       std::erase_if(times, [&](double t) { return t >= edit->from_time; });
       times.insert(times.begin(), edit->from_time);

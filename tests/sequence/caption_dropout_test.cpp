@@ -48,6 +48,16 @@ BOOST_AUTO_TEST_CASE(without_context_holds_the_image_alone_and_has_no_end) {
   BOOST_TEST(same(tf::without_context(picture(3)), bare(3)));
 }
 
+BOOST_AUTO_TEST_CASE(without_text_holds_the_images_in_their_order_and_has_no_end) {
+  tf::document d{tf::text{{5}}, picture(1), picture(2), tf::text{{6}}, picture(3)};
+  d.prefix_segments = 2;
+  tf::document expected{picture(1), picture(2), picture(3)};
+  expected.open_ended = true;
+  BOOST_TEST(same(tf::without_text(d), expected));
+  BOOST_TEST(tf::without_text(d).prefix_segments == 1);
+  BOOST_TEST(tf::without_text({tf::text{{5}}}).segments.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_caption_first_document_becomes_its_image_alone) {
   BOOST_TEST(same(dropped({{tf::text{{5}}, picture(1)}}, 1), {bare(1)}));
   BOOST_TEST(same(dropped({{tf::text{{5}}, picture(1), tf::text{{6}}}}, 1), {bare(1)}));

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "transfusion/diffusion/solver/rehearsal.hpp"
-#include "transfusion/diffusion/spacing.hpp"
 #include "transfusion/generate/image_run.hpp"
 #include "transfusion/generate/text_sampling.hpp"
 #include "transfusion/sequence/caption_dropout.hpp"
@@ -27,15 +26,16 @@ class generator {
   using exec = typename Model::exec_type;
   using real = typename Model::real;
 
-  /// Throws config_error on an option outside its range, or where the target of a modality says nothing of x̂0 at a time
-  /// that its solver asks for; shape_error on an item that the model cannot cut.
+  /// Throws config_error on an option outside its range, or where solver, schedule and target of a modality do not work
+  /// together; shape_error on an item that the model cannot cut.
   generator(const Model& model, generation_options options)
       : model_(&model), options_(std::move(options)), tape_(model.exec(), recording::off) {
     require_valid(options_, Model::modality_count);
     Model::for_each_modality([&](auto m) {
-      times_[m] = respaced_times(options_.item(m).steps);
+      const item_options item = options_.item(m);
+      times_[m] = spaced_times(item.spacing, item.steps, model.template modality<m>().schedule);
       if (!draws(m)) return;
-      (void)model.grid(options_.item(m).shape, static_cast<index_t>(m));
+      (void)model.grid(item.shape, static_cast<index_t>(m));
       require_solvable<m>(times_[m]);
     });
   }
@@ -70,9 +70,8 @@ class generator {
   template <std::size_t M>
   void require_solvable(const std::vector<double>& times) const {
     using modality = typename modalities::template at<M>;
-    detail::rehearsal<typename modality::target, typename modality::schedule> run(
-        model_->template modality<M>().schedule);
-    solve(typename modality::solver{}, run, times);
+    detail::rehearse<typename modality::target>(typename modality::solver{}, model_->template modality<M>().schedule,
+                                                times);
   }
 
   /// The times of an item that begins at a given one; at 1, as all without an edit, wherever its modality's begin.

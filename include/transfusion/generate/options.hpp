@@ -9,6 +9,7 @@
 #include "transfusion/core/error.hpp"
 #include "transfusion/core/image.hpp"
 #include "transfusion/core/text_sampling.hpp"
+#include "transfusion/diffusion/spacing.hpp"
 
 namespace transfusion {
 
@@ -16,6 +17,7 @@ namespace transfusion {
 struct item_options {
   image_shape shape{};  ///< the size of a generated item; without one the model cannot ask for this modality
   int steps = 250;      ///< solver steps
+  transfusion::spacing spacing = transfusion::spacing::respaced;  ///< of their times, over the 1000 of training
   /// x̂0 is held in [data_low, data_high] at each step: the first one would blow up otherwise. ±1 fits pixels; latents
   /// of unit variance want ±4 or so.
   double data_low = -1;
@@ -28,10 +30,11 @@ struct generation_options {
   index_t max_tokens = 64;  ///< text tokens to add to each prompt; 0: images only
   index_t max_images = 1;   ///< images (items of any modality) to add to each prompt; none can be asked for after that
   image_shape image{};      ///< the size of a generated image
-  int image_steps = 250;    ///< solver steps, respaced over the 1000 of training
+  int image_steps = 250;    ///< solver steps
   double guidance = 3;  ///< classifier-free guidance: ε = ε_u + guidance · (ε_c - ε_u); 1: none, and no unguided rows
   double data_low = -1;  ///< of modality 0, as in `item_options`
   double data_high = 1;
+  transfusion::spacing spacing = transfusion::spacing::respaced;
   std::vector<item_options> others{};  ///< modality m of the model is others[m - 1]
   double guidance_low = 0;  ///< guidance is on at times in [guidance_low, guidance_high], elsewhere 1 (Kynkäänniemi et
   double guidance_high = 1;     ///< al. 2024, eq. 5)
@@ -46,7 +49,7 @@ struct generation_options {
 
   /// Those of one modality.
   item_options item(std::size_t modality) const {
-    if (modality == 0) return {image, image_steps, data_low, data_high};
+    if (modality == 0) return {image, image_steps, spacing, data_low, data_high};
     return modality <= others.size() ? others[modality - 1] : item_options{};
   }
   /// How many predictions guidance compares: of the whole context; of none; of its images.
