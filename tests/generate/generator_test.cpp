@@ -2,8 +2,9 @@
 #define BOOST_TEST_MODULE generate_generator
 #include <boost/test/unit_test.hpp>
 
-#include "generate/small_generator.hpp"
+#include "generate/plain_generator.hpp"
 #include "support/policies.hpp"
+#include "transfusion/diffusion/solver/heun.hpp"
 
 using namespace generate_test;
 
@@ -24,6 +25,36 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(prompts_together_equal_each_alone, Exec, policies)
       BOOST_TEST(distance_of_images(together[i].content, alone[0].content) < near);
     }
   }
+}
+
+namespace {
+
+/// Two evaluations a step, one in the last.
+struct two_evaluations : tf::paper {
+  using solver = tf::solver::heun;
+  using target = tf::target::v;
+};
+
+}  // namespace
+
+// All that happens in a step or between two, on every policy: what is recorded once must follow the levels.
+BOOST_AUTO_TEST_CASE_TEMPLATE(guided_and_edited_steps_of_two_evaluations, Exec, policies) {
+  const double near = sizeof(typename Exec::scalar) == 8 ? 1e-6 : 5e-3;
+  fixture<Exec, two_evaluations> f;
+  auto options = small(2, 2);
+  options.image_steps = 12;
+  options.guidance = 2;
+  options.image_guidance = 1.5;
+  options.guidance_low = 0.2;
+  options.guidance_high = 0.8;
+  options.guidance_rescale = 0.5;
+  options.threshold_quantile = 0.9;
+  const std::vector<char> keep = {1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1};
+  check_against_plain(f.model, options,
+                      {{prompt({toy_image(0), tf::text{{5}}}), true, 1, 0, tf::image_edit{toy_image(1), 0.7, keep}},
+                       {prompt({tf::text{{6}}}), true, 2, 0, tf::image_edit{toy_image(2), 0.7}},
+                       {prompt({tf::text{{6, 7}}}), true, 3}},
+                      near);
 }
 
 BOOST_AUTO_TEST_CASE(the_same_seed_gives_the_same_result_and_another_does_not) {

@@ -52,7 +52,7 @@ class generator {
     begin(requests);
     while (any(mode::text) || any(mode::image)) {
       while (any(mode::text)) text_step();
-      while (any(mode::image)) draw_some(watch);
+      while (any(mode::image)) draw_images(watch);
     }
     std::vector<generated_document> results;
     for (state& s : states_) results.push_back(std::move(s.result));
@@ -143,9 +143,7 @@ class generator {
   void place(state& s, const document& prompt, index_t prompt_rows, index_t& slots) const {
     index_t rows = 0;  // of the largest item, with the tokens around it
     for (std::size_t m = 0; m < Model::modality_count; ++m)
-      if (draws(m))
-        rows = std::max(rows, model_->grid(options_.item(m).shape, static_cast<index_t>(m)).patches() +
-                                  model_->rules().lead_rows + 2);
+      if (draws(m)) rows = std::max(rows, model_->image_rows(options_.item(m).shape, static_cast<index_t>(m)) + 2);
     const index_t items = options_.max_images * rows;
     const index_t capacity[] = {
         prompt_rows + options_.max_tokens + items, rows,
@@ -287,7 +285,7 @@ class generator {
 
   /// Draws one item for every request that waits for the same modality from the same time on, all together.
   template <class Watch>
-  void draw_some(Watch& watch) {
+  void draw_images(Watch& watch) {
     std::vector<state*> drawing = states_of(mode::image);
     const index_t modality = drawing[0]->modality;
     const double first = drawing[0]->from_time();
@@ -299,7 +297,7 @@ class generator {
 
   template <std::size_t M, class Watch>
   void draw(const std::vector<state*>& drawing, const std::vector<double>& times, Watch& watch) {
-    open_items(drawing, M);
+    open_images(drawing, M);
     const auto arrived = [&](view<const real, 1> values, index_t step) {
       if constexpr (!std::is_same_v<Watch, std::nullptr_t>)  // without a watcher nothing waits for the device
         for (std::size_t i = 0; i < drawing.size(); ++i)
@@ -308,11 +306,11 @@ class generator {
     detail::image_run<Model, M, decltype(arrived)> run(*model_, tape_, *cache_, options_, drawing, arrived);
     run.begin(run.level(times.front()));
     solve(typename modalities::template at<M>::solver{}, run, times);
-    close_items(drawing, M, run.values());
+    close_images(drawing, M, run.values());
   }
 
   /// Runs what stands before the patches and is not in the cache yet: the begin token, and the other branches whole.
-  void open_items(const std::vector<state*>& drawing, std::size_t modality) {
+  void open_images(const std::vector<state*>& drawing, std::size_t modality) {
     tape_.reset();
     detail::cached_pass<Model> pass(*model_);
     std::vector<real> values;
@@ -324,13 +322,13 @@ class generator {
           branch.table = before.table;
           add_rows(pass, branch, before, values);
         }
-        open_item(branch, modality);
+        open_image(branch, modality);
         pass.add_token(branch, branch.table.spans().back().begin - 1,
                        model_->config().modality_tokens()[modality].begin);
       }
     pass.run(tape_, *cache_, tape_.upload(values));
   }
-  void open_item(detail::cached_sequence& s, std::size_t modality) const {
+  void open_image(detail::cached_sequence& s, std::size_t modality) const {
     const patch_grid grid = model_->grid(options_.item(modality).shape, static_cast<index_t>(modality));
     s.table.append_text();
     s.table.append_span({.image = static_cast<index_t>(s.table.spans().size()),  // those of the prompt come before
@@ -342,7 +340,7 @@ class generator {
   }
 
   /// Keeps the items, and for those who go on in text mode puts the clean item and its end token into the cache.
-  void close_items(const std::vector<state*>& drawing, std::size_t modality, view<const real, 1> drawn) {
+  void close_images(const std::vector<state*>& drawing, std::size_t modality, view<const real, 1> drawn) {
     tape_.reset();
     detail::cached_pass<Model> pass(*model_);
     const image_shape shape = options_.item(modality).shape;
