@@ -22,12 +22,17 @@ struct tolerance {
 
 /// The tolerances. What they are shares of: see the measure that stands above its rows. Sums, statistics, losses and
 /// gradients of weights are held in float by both policies, so their two columns are the same.
-/// Not in here, as they must be right in every bit: embedding, gather_rows, scatter_rows, write_rows, clamp,
-/// sample_tokens and normal.
+/// Not in here, as they must be right in every bit: embedding, gather_rows, scatter_rows, write_rows, concatenate,
+/// clamp, sample_tokens and normal.
 inline constexpr tolerance tolerances[] = {
     // share_of_limit: beside the one rounding of each value to its type, so much of the array's largest value.
     {"add", 1e-15, 1e-15},                     // one sum: nothing but the rounding
     {"accumulate", 1e-15, 1e-15},              // the same
+    {"multiply", 1e-15, 1e-15},                // one product
+    {"multiply_backward", 2e-7, 2e-7},         // a product in float and at most one sum
+    {"dropout", 4e-7, 4e-7},                   // the scale in float, a product and at most one sum
+    {"gelu", 1e-6, 1e-6},                      // some units of erf in float, times x
+    {"gelu_backward", 1e-6, 1e-6},             // the same, and an exponential
     {"silu", 1e-6, 1e-6},                      // up to eight roundings in float
     {"swiglu", 1e-6, 1e-6},                    // and one product
     {"silu_backward", 1e-6, 1e-6},             // covers the slope near its zero, where 1 and x (1 - s) cancel
@@ -40,11 +45,21 @@ inline constexpr tolerance tolerances[] = {
     {"add_rms_norm_sum", 1e-15, 1e-15},        // one sum
     {"rms_norm_backward", 1e-6, 1e-6},         // one sum over a row
     {"rms_norm_backward_dw", 1e-6, 1e-6},      // sums over the rows, held in float
+    {"layer_norm", 1e-6, 1e-6},                // two sums over a row
+    {"layer_norm_backward", 2e-6, 2e-6},       // the same
+    {"layer_norm_backward_dw", 2e-6, 2e-6},    // sums over the rows, held in float; db too
+    {"group_norm", 2e-6, 2e-6},                // sums over up to 5000 values, each thread at most 16 in turn
+    {"group_norm_backward", 2e-6, 2e-6},       // the same
+    {"group_norm_backward_dw", 2e-6, 2e-6},    // sums over the rows, held in float; db too
     {"scatter_rows_backward", 1e-15, 1e-15},   // at most one sum of two
     {"gather_rows_backward", 4e-6, 4e-6},      // up to 131 terms of size 1, one after another in float
+    {"concatenate_backward", 1e-15, 1e-15},    // at most one sum of two
     {"patchify", 0, 0},                        // one rounding; unpatchify too
     {"unpatchify_backward", 1e-15, 1e-15},     // at most one sum of two
     {"mix", 4e-7, 4e-7},                       // two roundings in float of products of the result's size
+    {"match_deviation", 4e-7, 4e-7},           // sums in double; the factor in float and one product
+    {"dynamic_threshold", 4e-7, 4e-7},         // the same; the order statistic is exact
+    {"scaled_error", 1e-6, 1e-6},              // some roundings in float of each share, all positive
     {"squared_error", 2e-6, 2e-6},             // a sum of up to 10752 squares in float, 42 in turn
     {"squared_error_large", 4e-6, 4e-6},       // 245760 squares, in slices
     {"squared_error_backward", 1e-6, 1e-6},    // a difference and a product in float
@@ -57,10 +72,16 @@ inline constexpr tolerance tolerances[] = {
     {"linear_backward_dx", 1e-5, 0x1p-8 + 1e-5},
     {"linear_backward_dw", 1e-5, 1e-5},
     {"linear_backward_db", 1e-5, 1e-5},
-    {"cross_entropy", 1e-5, 1e-5},       // loss and log Z; logits are in float
-    {"cross_entropy_dx", 1e-5, 0x1p-7},  // each logit's gradient is rounded before the sums, and dx once more
-    {"cross_entropy_dw", 1e-5, 0x1p-7},  // the same with other sums, held in float
-    {"embedding_backward", 1e-5, 1e-5},  // up to 300 terms in float
+    {"convolution", 1e-5, 0x1p-8 + 1e-5},  // a product over all taps: as linear
+    {"convolution_backward_dx", 1e-5, 0x1p-8 + 1e-5},
+    {"convolution_backward_dw", 1e-5, 1e-5},
+    {"convolution_backward_db", 1e-5, 1e-5},
+    {"layer_norm_statistics", 1e-6, 1e-6},  // of 1, or 1/deviation where that is more: a row's sums, held in float
+    {"group_norm_statistics", 2e-6, 2e-6},  // the same, over a group
+    {"cross_entropy", 1e-5, 1e-5},          // loss and log Z; logits are in float
+    {"cross_entropy_dx", 1e-5, 0x1p-7},     // each logit's gradient is rounded before the sums, and dx once more
+    {"cross_entropy_dw", 1e-5, 0x1p-7},     // the same with other sums, held in float
+    {"embedding_backward", 1e-5, 1e-5},     // up to 300 terms in float
     // attention_problem.hpp: with the roundings that the kernels make, so much of what the terms' sizes add up to.
     {"attention", 0x1p-17, 0x1p-17},         // sums and exponentials in float, some units of 2^-24 each
     {"attention_lse", 0x1p-17, 0x1p-17},     // of 1 + |lse|

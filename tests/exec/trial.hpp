@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "transfusion/exec/reference.hpp"
@@ -80,6 +81,11 @@ class trial {
     for (index_t i = 0; i < limit; ++i) block[static_cast<std::size_t>(i)] = static_cast<token_t>(i);
     std::shuffle(block.begin(), block.end(), random_);
     return {block.data(), n};
+  }
+  /// A table that stands already.
+  view<const token_t, 2> table(std::vector<token_t> values, index_t cols) {
+    const auto& block = tokens_.emplace_back(std::move(values));
+    return {block.data(), std::ssize(block) / cols, cols};
   }
   view<key_interval, 2> intervals(index_t rows, index_t each) {
     auto& block = intervals_.emplace_back(static_cast<std::size_t>(rows * each));

@@ -58,27 +58,40 @@ concept memory_operations = requires(E& e, void* p, const void* q, std::size_t b
   e.narrow(x, cr);                                   // real to scalar, rounded to nearest even
 };
 
-template <class E, class R = typename E::real>
-concept random_operations = requires(E& e, view<R, 1> x, random_key key) {
+template <class E, class T = typename E::scalar, class R = typename E::real>
+concept random_operations = requires(E& e, view<R, 1> x, view<const T, 2> cm, gradient_sink<T> sink, random_key key) {
   e.normal(x, key, 1.0, index_t{});                  // x[i] = scale * normal (first + i) of the key; first = 0 if left out
+  // y[i] = or += x[i] / (1 - rate) where uniform number first + i of the key is at least the rate, or 0.
+  e.dropout(sink, cm, key, 0.1, index_t{});
 };
 
 template <class E, class T = typename E::scalar, class R = typename E::real>
 concept dense_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, view<const T, 1> cx, view<R, 2> rm,
-                                    view<R, 1> r, gradient_sink<T> sink, view<const token_t, 1> ids) {
+                                    view<R, 1> r, gradient_sink<T> sink, view<const token_t, 1> ids,
+                                    view<const token_t, 2> taps) {
   e.linear(m, cm, cm, cx);                           // y[N,O] = x[N,I] w[O,I]^T (+ b[O])
   e.logits(rm, cm, cm);                              // the same without a bias, in real
   e.linear_backward(sink, rm, r, cm, cm, cm);        // dx, dw += , db += from dy, x, w
+  e.convolution(m, cm, cm, cx, taps);                // y[m] = sum of w[:,k] x[taps[m,k]] (+ b) over taps >= 0; w[O,K*C]
+  // dx, dw += , db += from dy, x, w, taps[M,K] and their reverse[N,K]: the m with taps[m,k] = n, or -1.
+  e.convolution_backward(sink, rm, r, cm, cm, cm, taps, taps);
   e.embedding(m, cm, ids);                           // y[n] = table[ids[n]]; a zero row where ids[n] < 0
   e.embedding_backward(rm, cm, ids);                 // dtable[ids[n]] += dy[n], in rising n
 };
 
 template <class E, class T = typename E::scalar, class R = typename E::real>
-concept norm_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, view<R, 1> r, view<const R, 1> cr,
-                                   gradient_sink<T> sink) {
+concept norm_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, view<R, 2> rm, view<const R, 2> crm,
+                                   view<R, 1> r, view<const R, 1> cr, gradient_sink<T> sink,
+                                   view<const key_interval, 1> ranges) {
   e.rms_norm(m, r, cm, cr, 1e-5);                    // y = x / rms(x) * w; keeps 1/rms [N]
   e.add_rms_norm(m, m, r, cm, cm, cr, 1e-5);         // sum = a + b; y = sum / rms(sum) * w
   e.rms_norm_backward(sink, r, cm, cm, cr, cr);      // dx, dw += from dy, x, w, 1/rms
+  // y = (x - mean) / deviation * w + b by row, without what is empty of w and b; keeps mean and 1/deviation [N,2].
+  e.layer_norm(m, rm, cm, cr, cr, 1e-5);
+  e.layer_norm_backward(sink, r, r, cm, cm, cr, crm); // dx, dw += , db += from dy, x, w (or empty), mean and 1/deviation
+  // The same over the rows of each image (ranges[S]) and the channels of each of its groups; keeps [S*groups,2].
+  e.group_norm(m, rm, cm, cr, cr, ranges, index_t{}, 1e-5);
+  e.group_norm_backward(sink, r, r, cm, cm, cr, crm, ranges, index_t{}); // likewise
 };
 
 template <class E, class T = typename E::scalar, class R = typename E::real>
@@ -99,8 +112,14 @@ concept elementwise_operations = requires(E& e, view<T, 2> m, view<const T, 2> c
   e.swiglu_backward(sink, sink, cm, cm, cm);         // dgate, dup from dy, gate, up; the sinks may be one array
   e.silu(m, cm);
   e.silu_backward(sink, cm, cm);                     // dx from dy, x
+  e.gelu(m, cm);                                     // y = x * P(a standard normal lies below x), by erf
+  e.gelu_backward(sink, cm, cm);                     // dx from dy, x
+  e.multiply(m, cm, cm);                             // y = a * b, elementwise
+  e.multiply_backward(sink, sink, cm, cm, cm);       // da, db from dy, a, b; da is written first: they may be one array
   e.add(m, cm, cm);                                  // y = a + b; y may be a or b
   e.accumulate(sink, cm);                            // sink = or += x
+  e.concatenate(m, cm, cm);                          // y[N,A+B] = the columns of a[N,A], then those of b[N,B]
+  e.concatenate_backward(sink, sink, cm);            // da, db from dy; da is written first: they may be one array
   e.timestep_embedding(m, cr, 1e4);                  // y[I,2K]: cos then sin of t * period^(-k/K)
   e.gather_rows(m, cm, rows);                        // y[i] = x[rows[i]]
   e.gather_rows_backward(sink, cm, rows);            // dx[rows[i]] += dy[i]; rows not named get 0 (when not adding)
@@ -118,6 +137,12 @@ concept image_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, vie
   e.unpatchify_backward(sink, cx, images, patch);    // dpatches from dvalues
   e.mix(r, cr, cr, crm, images);                     // out = c[i][0] * a + c[i][1] * b for image i; out may be a or b
   e.clamp(r, -1.0, 1.0);
+  // x *= s * deviation(reference) / deviation(x) + 1 - s, image by image; an image of equal values is left alone.
+  e.match_deviation(r, cr, images, 0.7);
+  // x = clamp(x, -m, m) * floor / m, m the larger of floor and the quantile of |x| of its image, linear between values.
+  e.dynamic_threshold(r, images, 0.995, 1.0);
+  // out[i] = the root mean square over image i of error / (absolute + relative * max(|a|, |b|)).
+  e.scaled_error(r, cr, cr, cr, images, 1e-3, 1e-3);
 };
 
 template <class E, class T = typename E::scalar, class R = typename E::real>
