@@ -20,6 +20,10 @@ std::vector<image_place> two_images(index_t channels) {
 }
 constexpr index_t all_patches = 8;
 
+struct loss_options {
+  double z_weight, smoothing;
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(unpatchify_gradients, Exec, test_support::double_policies) {
@@ -49,6 +53,49 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(patchify_undoes_unpatchify_and_has_no_gradient, Ex
   }
 }
 
+// A signal, an image and a volume: windows of one axis, two and three.
+BOOST_AUTO_TEST_CASE_TEMPLATE(unpatchify_gradients_of_one_to_three_axes, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  struct {
+    image_shape image;
+    patch_shape patch;
+  } constexpr cases[] = {
+      {{2, 1, 6}, {1, 3}}, {{2, 6, 2}, {3, 1}}, {{2, 4, 3, 6}, {2, 3, 2}}, {{1, 1, 1, 4}, {1, 1, 4}}};
+  for (const auto& c : cases) {
+    const index_t width = c.image.channels * c.patch.size(), count = c.image.size() / width;
+    gradient_check check(exec, 24);
+    const auto patches = check.input("patches", 2 * count, width);
+    const std::vector<image_place> places{{0, 0, c.image}, {c.image.size(), count, c.image}};
+    expect(check.run([&](auto& t, auto& v) {
+      return weighted_output(t, unpatchify(t, v[patches], t.upload(places), c.patch, 2 * c.image.size()), key);
+    }),
+           shape_text(c.patch.height, c.patch.width, c.patch.depth));
+    tape<poisoned<Exec>> t(exec);
+    auto rows = t.variable(2 * count, width);
+    exec.normal(rows.value().flat(), key, 1.0);
+    const auto on_device = t.upload(places);
+    const auto values = unpatchify(t, rows, on_device, c.patch, rows.value().size());
+    const auto again = patchify(t, values.value().flat(), on_device, 2 * count, c.patch, c.image.channels);
+    BOOST_TEST(on_host(exec, again.value()) == on_host(exec, rows.value()), boost::test_tools::per_element());
+  }
+}
+
+// [C, Z, H, W] = [2, 2, 1, 4] in windows 2 deep and 2 wide: plane after plane inside a channel.
+BOOST_AUTO_TEST_CASE_TEMPLATE(patchify_order_of_a_volume, Exec, test_support::double_policies) {
+  Exec exec;
+  tape<Exec> t(exec);
+  std::vector<double> numbers;
+  for (int i = 0; i < 16; ++i) numbers.push_back(i);
+  const std::vector<image_place> place{{0, 0, {2, 1, 4, 2}}};
+  const auto patches = on_host(exec, patchify(t, t.upload(numbers), t.upload(place), 2, {1, 2, 2}, 2).value());
+  const std::vector<double> expected{0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15};
+  BOOST_TEST(patches == expected, boost::test_tools::per_element());
+  // One plane a window: the planes' patches follow one another.
+  const auto flat = on_host(exec, patchify(t, t.upload(numbers), t.upload(place), 4, {1, 2, 1}, 2).value());
+  const std::vector<double> by_plane{0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
+  BOOST_TEST(flat == by_plane, boost::test_tools::per_element());
+}
+
 // Patches in raster order; inside a patch channel by channel, each row by row.
 BOOST_AUTO_TEST_CASE_TEMPLATE(patchify_order, Exec, test_support::double_policies) {
   Exec exec;
@@ -65,7 +112,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(head_cross_entropy_gradients, Exec, test_support::
   poisoned<Exec> exec;
   for (const auto [rows, width, vocabulary] : shapes)
     for (const bool some_ignored : {false, true})
-      for (const double z_weight : {0.0, 0.1}) {
+      for (const loss_options o : {loss_options{0, 0}, {0.1, 0}, {0, 0.2}, {0.1, 1}}) {
         gradient_check check(exec, 17);
         const auto x = check.input("x", rows, width);
         const auto w = check.parameters().declare("w", {vocabulary, width}, drawn);
@@ -73,14 +120,15 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(head_cross_entropy_gradients, Exec, test_support::
         std::vector<double> weights;
         for (index_t n = 0; n < rows; ++n) weights.push_back(0.3 + static_cast<double>(n));
         expect(check.run([&](auto& t, auto& v) {
-          const auto losses = head_cross_entropy(t, v[x], w, t.upload(targets), t.upload(weights), z_weight);
+          const auto losses =
+              head_cross_entropy(t, v[x], w, t.upload(targets), t.upload(weights), o.z_weight, o.smoothing);
           const auto each = on_host(exec, losses.cross_entropy), log_z = on_host(exec, losses.log_z);
           double value = 0;
           for (std::size_t n = 0; n < each.size(); ++n)
-            value += weights[n] * (each[n] + z_weight * log_z[n] * log_z[n]);
+            value += weights[n] * (each[n] + o.z_weight * log_z[n] * log_z[n]);
           return value;
         }),
-               shape_text(rows, width, vocabulary, some_ignored, z_weight));
+               shape_text(rows, width, vocabulary, some_ignored, o.z_weight, o.smoothing));
       }
 }
 
@@ -102,6 +150,20 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(head_cross_entropy_value, Exec, test_support::doub
   BOOST_TEST(log_z[0] == std::log(z), boost::test_tools::tolerance(1e-13));
   BOOST_TEST(each[1] == 0);
   BOOST_TEST(log_z[1] == 0);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(head_cross_entropy_refuses_other_shares, Exec, test_support::double_policies) {
+  Exec exec;
+  tape<Exec> t(exec);
+  parameter_set<Exec> set;
+  const auto w = set.declare("w", {3, 2}, drawn);
+  set.allocate(exec, 5);
+  auto x = t.variable(1, 2);
+  exec.fill(x.value().flat(), 1);
+  for (const double smoothing : {-0.1, 1.1, std::nan("")})
+    BOOST_CHECK_THROW(
+        head_cross_entropy(t, x, w, t.upload(std::vector<token_t>{2}), t.upload(std::vector<double>{1}), 0, smoothing),
+        config_error);
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(squared_error_gradients, Exec, test_support::double_policies) {

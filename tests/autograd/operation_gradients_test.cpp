@@ -101,10 +101,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(rope_gradients, Exec, test_support::double_policie
         gradient_check check(exec, 7);
         const auto x = check.input("x", rows, heads * width);
         const auto zero = check.input("zero", rows, heads * width, 0);
-        const auto positions = random_tokens(rows, 1000, 8);
+        const index_t axes = heads;  // one, and more than a head has pairs
+        const auto positions = random_tokens(rows * axes, 1000, 8);
         expect(check.run([&](auto& t, auto& v) {
           const auto table = t.saved(rows, width);
-          t.exec().rope_table(table, {t.upload(positions).data, rows, 1}, 100.0);
+          t.exec().rope_table(table, {t.upload(positions).data, rows, axes}, 100.0);
           auto y = add(t, v[x], v[zero]);
           rope(t, y, table);
           return weighted_output(t, y, key);

@@ -171,7 +171,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(join_rows_names_what_does_not_fit, Exec, test_supp
 // One gradient passed on, and one added to what is there.
 BOOST_AUTO_TEST_CASE_TEMPLATE(reshape_gradients, Exec, test_support::double_policies) {
   poisoned<Exec> exec;
-  for (const auto& [rows, cols, into] : {std::array<index_t, 3>{6, 4, 3}, {1, 1, 1}, {4, 3, 12}, {2, 5, 1}, {3, 2, 3}}) {
+  for (const auto& [rows, cols, into] :
+       {std::array<index_t, 3>{6, 4, 3}, {1, 1, 1}, {4, 3, 12}, {2, 5, 1}, {3, 2, 3}}) {
     gradient_check check(exec, 49);
     const auto x = check.input("x", rows, cols);
     expect(check.run([&](auto& t, auto& v) { return weighted_output(t, reshape(t, v[x], into), key); }),

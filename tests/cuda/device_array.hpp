@@ -29,6 +29,11 @@ class draws {
   std::mt19937 random_;
 };
 
+/// A quarter of the size of a sum of `terms` products of normal numbers: below it, a value is small by cancellation.
+inline auto size_of_sum(index_t terms) {
+  return [size = std::sqrt(static_cast<double>(terms)) / 4](index_t) { return size; };
+}
+
 /// One array twice: as T on the device, and with the same values (rounded to T) in double for the reference.
 template <class Exec, class T>
 class device_array {

@@ -2,6 +2,8 @@
 #define BOOST_TEST_MODULE cuda_elementwise
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include "cuda/shapes.hpp"
 #include "transfusion/cuda/elementwise.cuh"
@@ -93,18 +95,81 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(gradients_match_the_reference, Scalar, scalars) {
   BOOST_TEST(worst.value() <= 1);
 }
 
+BOOST_AUTO_TEST_CASE_TEMPLATE(gelu_and_products_match_the_reference, Scalar, scalars) {
+  worst_share worst("gelu, multiply");
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
+    using array = device_array<cuda_exec<Scalar>, Scalar>;
+    const auto normal = [&] { return 2 * d.normal(); };
+    array a(exec, s.rows, s.cols, s.offset), b(exec, s.rows, s.cols, s.offset), dy(exec, s.rows, s.cols);
+    array y(exec, s.rows, s.cols, s.offset), z(exec, s.rows, s.cols);
+    a.set(normal), b.set(normal), dy.set(normal), y.poison(), z.poison();
+    BOOST_TEST(repeats(
+        [&] {
+          exec.gelu(y.device(), a.device());
+          exec.multiply(z.device(), a.device(), b.device());
+        },
+        y, z));
+    reference.gelu(y.host(), a.host());
+    reference.multiply(z.host(), a.host(), b.host());
+    worst.see(share_of_limit(y, limit<Scalar>("gelu")));
+    worst.see(share_of_limit(z, limit<Scalar>("multiply")));
+    for (int wanted = 0; wanted < 16; ++wanted) {
+      const bool a_wanted = wanted & 1, b_wanted = wanted & 2, add_a = wanted & 4, add_b = wanted & 8;
+      array da(exec, s.rows, s.cols, s.offset), db(exec, s.rows, s.cols), dx(exec, s.rows, s.cols, s.offset);
+      add_a ? da.set(normal) : da.poison();
+      add_b ? db.set(normal) : db.poison();
+      add_a ? dx.set(normal) : dx.poison();
+      BOOST_TEST(repeats(
+          [&] {
+            exec.multiply_backward(a_wanted ? da.device_sink(add_a) : gradient_sink<Scalar>{},
+                                   b_wanted ? db.device_sink(add_b) : gradient_sink<Scalar>{}, dy.device(), a.device(),
+                                   b.device());
+            exec.gelu_backward(dx.device_sink(add_a), dy.device(), b.device());
+          },
+          da, db, dx));
+      reference.multiply_backward(a_wanted ? da.host_sink(add_a) : gradient_sink<double>{},
+                                  b_wanted ? db.host_sink(add_b) : gradient_sink<double>{}, dy.host(), a.host(),
+                                  b.host());
+      reference.gelu_backward(dx.host_sink(add_a), dy.host(), b.host());
+      worst.see(share_of_limit(da, limit<Scalar>("multiply_backward")));
+      worst.see(share_of_limit(db, limit<Scalar>("multiply_backward")));
+      worst.see(share_of_limit(dx, limit<Scalar>("gelu_backward")));
+    }
+  });
+  BOOST_TEST_MESSAGE(worst.text());
+  BOOST_TEST(worst.value() <= 1);
+}
+
+// Where both factors were one variable, its gradient is written by the first and added to by the second.
+BOOST_AUTO_TEST_CASE_TEMPLATE(both_gradients_of_a_product_in_one_array, Scalar, scalars) {
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
+    using array = device_array<cuda_exec<Scalar>, Scalar>;
+    array x(exec, s.rows, s.cols), dy(exec, s.rows, s.cols), dx(exec, s.rows, s.cols);
+    // Whole numbers, that bf16 holds after every step.
+    x.set([&] { return static_cast<double>(d.below(9) - 4); }), dy.set([&] { return static_cast<double>(d.below(5)); });
+    dx.poison();
+    exec.multiply_backward(dx.device_sink(false), dx.device_sink(true), dy.device(), x.device(), x.device());
+    reference.multiply_backward(dx.host_sink(false), dx.host_sink(true), dy.host(), x.host(), x.host());
+    BOOST_TEST(dx.error([](index_t) { return 1.0; }) == 0);
+  });
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(activations_of_large_values_stay_finite, Scalar, scalars) {
   cuda_exec<Scalar> exec;
   device_array<cuda_exec<Scalar>, Scalar> x(exec, 1, 4), y(exec, 1, 4), dx(exec, 1, 4), dy(exec, 1, 4);
   double next = -300;
   x.set([&] { return next += 120; });  // -180, -60, 60, 180
-  dy.set([] { return 1.0; }), y.poison(), dx.poison();
-  exec.silu(y.device(), x.device());
-  exec.silu_backward(dx.device_sink(false), dy.device(), x.device());
-  BOOST_TEST(std::abs(static_cast<float>(y.found()[0])) < 1e-20);
-  BOOST_TEST(static_cast<float>(y.found()[3]) == 180);
-  BOOST_TEST(std::abs(static_cast<float>(dx.found()[0])) < 1e-20);
-  BOOST_TEST(static_cast<float>(dx.found()[3]) == 1);
+  dy.set([] { return 1.0; });
+  for (const bool gelu : {false, true}) {
+    y.poison(), dx.poison();
+    gelu ? exec.gelu(y.device(), x.device()) : exec.silu(y.device(), x.device());
+    gelu ? exec.gelu_backward(dx.device_sink(false), dy.device(), x.device())
+         : exec.silu_backward(dx.device_sink(false), dy.device(), x.device());
+    BOOST_TEST(std::abs(static_cast<float>(y.found()[0])) < 1e-20);
+    BOOST_TEST(static_cast<float>(y.found()[3]) == 180);
+    BOOST_TEST(std::abs(static_cast<float>(dx.found()[0])) < 1e-20);
+    BOOST_TEST(static_cast<float>(dx.found()[3]) == 1);
+  }
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(timestep_embedding_matches_the_reference, Scalar, scalars) {
@@ -216,4 +281,39 @@ BOOST_AUTO_TEST_CASE(normals_in_pieces_are_the_same_normals) {
   exec.normal(whole.device().flat(), key, 1);
   for (index_t at = 0; at < 100; at += 10) exec.normal(pieces.device().flat().slice(at, at + 10), key, 1, at);
   BOOST_TEST(testing::same_bits(whole.found(), pieces.found()));
+}
+
+// Exactly the elements whose number of the key reaches the rate are kept, wherever the packs lie.
+BOOST_AUTO_TEST_CASE_TEMPLATE(dropout_matches_the_reference, Scalar, scalars) {
+  worst_share worst("dropout");
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
+    using array = device_array<cuda_exec<Scalar>, Scalar>;
+    const auto normal = [&] { return d.normal(); };
+    for (double rate : {0.0, 0.1, 0.75})
+      for (index_t first : {0, 1, 4, 6})
+        for (bool add : {false, true}) {
+          const random_key key{123456789012345u, 3, stream::dropout};
+          array x(exec, s.rows, s.cols, s.offset), y(exec, s.rows, s.cols, s.offset);
+          x.set(normal);
+          add ? y.set(normal) : y.poison();
+          BOOST_TEST(repeats([&] { exec.dropout(y.device_sink(add), x.device(), key, rate, first); }, y));
+          reference.dropout(y.host_sink(add), x.host(), key, rate, first);
+          worst.see(share_of_limit(y, limit<Scalar>("dropout")));
+        }
+  });
+  BOOST_TEST_MESSAGE(worst.text());
+  BOOST_TEST(worst.value() <= 1);
+}
+
+// The threshold is the lowest bits that the reference keeps.
+BOOST_AUTO_TEST_CASE(dropout_thresholds_are_those_of_the_uniform_numbers) {
+  draws d(3);
+  std::vector<double> rates = {0, 0x1p-33, 0x1.8p-32, 0.1, 0.25, 0.3, 0.5, 0.75, 1 - 0x1p-32, 1 - 0x1p-40};
+  for (int i = 0; i < 1000; ++i) rates.push_back(static_cast<double>(d.below(1000000)) / 1e6);
+  for (double rate : rates) {
+    const std::uint64_t threshold = cuda::dropout_threshold(rate);
+    BOOST_TEST(threshold <= (std::uint64_t{1} << 32));
+    if (threshold > 0) BOOST_TEST(random_key::to_uniform(static_cast<std::uint32_t>(threshold - 1)) < rate);
+    if (threshold >> 32 == 0) BOOST_TEST(random_key::to_uniform(static_cast<std::uint32_t>(threshold)) >= rate);
+  }
 }

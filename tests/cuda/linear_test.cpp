@@ -14,11 +14,6 @@ using testing::same_bits;
 
 namespace {
 
-/// A quarter of the size of a sum of `terms` products of normal numbers: below it, a value is small by cancellation.
-auto size_of_sum(index_t terms) {
-  return [size = std::sqrt(static_cast<double>(terms)) / 4](index_t) { return size; };
-}
-
 struct shape {
   index_t rows, in, out;
 };

@@ -131,3 +131,40 @@ BOOST_AUTO_TEST_CASE(both_gradients_of_a_scatter_in_one_array) {
       BOOST_TEST(found[static_cast<std::size_t>(i * width + d)] ==
                  given[static_cast<std::size_t>(order[static_cast<std::size_t>(i)] * width + d)]);
 }
+
+// The columns of two matrices beside each other, and back; both of one matrix too.
+BOOST_AUTO_TEST_CASE_TEMPLATE(columns_are_joined_exactly_and_parted_again, Scalar, scalars) {
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
+    using array = device_array<cuda_exec<Scalar>, Scalar>;
+    const auto normal = [&] { return d.normal(); };
+    for (index_t of_b : {1, 8, 16, 33}) {
+      array a(exec, s.rows, s.cols, s.offset), b(exec, s.rows, of_b, s.offset), y(exec, s.rows, s.cols + of_b);
+      a.set(normal), b.set(normal), y.poison();
+      BOOST_TEST(repeats([&] { exec.concatenate(y.device(), a.device(), b.device()); }, y));
+      reference.concatenate(y.host(), a.host(), b.host());
+      BOOST_TEST(y.error([](index_t) { return 1.0; }) == 0);
+      for (int wanted = 0; wanted < 16; ++wanted) {
+        const bool a_wanted = wanted & 1, b_wanted = wanted & 2, add_a = wanted & 4, add_b = wanted & 8;
+        array da(exec, s.rows, s.cols, s.offset), db(exec, s.rows, of_b);
+        add_a ? da.set(normal) : da.poison();
+        add_b ? db.set(normal) : db.poison();
+        BOOST_TEST(repeats(
+            [&] {
+              exec.concatenate_backward(a_wanted ? da.device_sink(add_a) : gradient_sink<Scalar>{},
+                                        b_wanted ? db.device_sink(add_b) : gradient_sink<Scalar>{}, y.device());
+            },
+            da, db));
+        reference.concatenate_backward(a_wanted ? da.host_sink(add_a) : gradient_sink<double>{},
+                                       b_wanted ? db.host_sink(add_b) : gradient_sink<double>{}, y.host());
+        BOOST_TEST(share_of_limit(da, limit<Scalar>("concatenate_backward")) <= 1);
+        BOOST_TEST(share_of_limit(db, limit<Scalar>("concatenate_backward")) <= 1);
+      }
+    }
+    array both(exec, s.rows, 2 * s.cols), dx(exec, s.rows, s.cols);
+    // Whole numbers, that bf16 holds after every step.
+    both.set([&] { return static_cast<double>(d.below(99)); }), dx.poison();
+    exec.concatenate_backward(dx.device_sink(false), dx.device_sink(true), both.device());
+    reference.concatenate_backward(dx.host_sink(false), dx.host_sink(true), both.host());
+    BOOST_TEST(dx.error([](index_t) { return 1.0; }) == 0);
+  });
+}
