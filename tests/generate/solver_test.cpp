@@ -78,6 +78,18 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(every_solver_draws_images_together_as_alone, Solve
   BOOST_TEST(distance_of_images(together[0].content, together[2].content) > 1e-3);  // another seed
 }
 
+BOOST_AUTO_TEST_CASE_TEMPLATE(steps_take_no_memory_once_they_have_it, Solver, solvers) {
+  fixture<tf::reference_exec<double>, with_solver<Solver>> f;
+  if (std::is_same_v<Solver, narrow>) stir(f.model, 4, 0.05);
+  std::vector<tf::index_t> taken;
+  tf::generator generator(f.model, small(0));
+  generator(drawing(), [&](tf::index_t request, tf::index_t, const std::vector<double>&) {
+    if (request == 0) taken.push_back(f.exec.allocations());
+  });
+  BOOST_REQUIRE(taken.size() > 5u);
+  for (std::size_t step = 3; step < taken.size(); ++step) BOOST_TEST(taken[step] == taken[2], "step " << step);
+}
+
 BOOST_AUTO_TEST_CASE(every_spacing_draws_what_it_draws_without_a_cache) {
   fixture<tf::reference_exec<double>, with_solver<tf::solver::ddim>> f;
   for (auto spacing : {tf::spacing::leading, tf::spacing::linspace, tf::spacing::trailing, tf::spacing::karras}) {

@@ -29,9 +29,9 @@ inline void require_valid(const image_edit& e) {
   const image_shape s = e.given.shape;
   require_extent("edit: number of values against the shape", static_cast<index_t>(e.given.values.size()), s.size());
   const auto kept = static_cast<index_t>(e.keep.size());
-  require<shape_error>(kept == 0 || kept == s.size() || kept == s.size() / s.channels, "edit: keep: found ", kept,
-                       " entries, expected ", s.size(), " (each value), ", s.size() / s.channels,
-                       " (each place), or none");
+  const index_t places = s.depth * s.height * s.width;
+  require<shape_error>(kept == 0 || kept == s.size() || kept == places, "edit: keep: found ", kept,
+                       " entries, expected ", s.size(), " (each value), ", places, " (each place), or none");
   require<config_error>(e.from_time > 0 && e.from_time <= 1, "edit: from_time: found ", e.from_time,
                         ", expected above 0 and up to 1");
 }
