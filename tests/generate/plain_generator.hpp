@@ -192,8 +192,11 @@ class plain_generator {
     std::vector<double> y(x.size());
     if (options_.image_guidance) {
       tf::document images_alone;
-      for (const auto& s : d.segments)
-        if (std::holds_alternative<tf::image>(s)) images_alone.segments.push_back(s);
+      for (std::size_t i = 0; i < d.segments.size(); ++i)
+        if (std::holds_alternative<tf::image>(d.segments[i])) {
+          images_alone.segments.push_back(d.segments[i]);
+          images_alone.prefix_segments += static_cast<tf::index_t>(i) < d.prefix_segments;
+        }
       const auto some = predict(images_alone, modality, x, level);
       for (std::size_t i = 0; i < x.size(); ++i)
         y[i] = none[i] + *options_.image_guidance * (some[i] - none[i]) + options_.guidance * (whole[i] - some[i]);

@@ -11,6 +11,7 @@
 #include "transfusion/diffusion/solver/rk45.hpp"
 #include "transfusion/exec/reference.hpp"
 #include "transfusion/mask/noised_hidden.hpp"
+#include "transfusion/mask/prefix.hpp"
 
 using namespace generate_test;
 
@@ -131,8 +132,29 @@ namespace {
 struct hidden_copies : tf::paper {
   using mask = tf::mask::noised_hidden;
 };
+struct with_prefix : tf::paper {
+  using mask = tf::mask::prefix<tf::mask::intra_image>;
+};
+/// A row before each image's patches, and positions in two axes.
+struct other_rows : tf::paper {
+  using time = tf::time::token;
+  using position = tf::position::axial_2d;
+};
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(variants_of_rows_generate_as_without_a_cache) {
+  fixture<tf::reference_exec<double>, other_rows> rows;
+  check_against_plain(rows.model, small(4, 2), requests(), 1e-6);
+  auto options = small(2, 2);
+  options.image_guidance = 2;
+  auto prefixed = requests();
+  for (auto& r : prefixed) r.prompt.prefix_segments = static_cast<tf::index_t>(r.prompt.segments.size());
+  fixture<tf::reference_exec<double>, with_prefix> prefix;
+  const auto found = check_against_plain(prefix.model, options, prefixed, 1e-6);
+  const auto plain = prefix(options, requests());
+  BOOST_TEST(distance_of_images(found[3].content, plain[3].content) > 1e-3);  // the prefix weighs something
+}
 
 BOOST_AUTO_TEST_CASE(a_mask_of_clean_copies_generates_as_the_paper_s) {
   fixture<tf::reference_exec<double>> plain;

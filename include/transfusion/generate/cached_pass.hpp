@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -72,8 +73,10 @@ class cached_pass {
     for (std::size_t i = first; i < keys_.size(); ++i) {
       const index_t q = begin + static_cast<index_t>(i - first) / Model::intervals_per_row;
       const index_t last = keys_[i].end - s.first_slot;
-      require<config_error>(last <= s.table.span_end(q), "mask: row ", q, ": found keys up to ", last,
-                            ", expected none beyond its own token or image, ", s.table.span_end(q),
+      // A prompt's prefix is run whole, before anything that is generated.
+      const index_t most = std::max(s.table.span_end(q), s.table.prefix_end(s.table.document(q)));
+      require<config_error>(last <= most, "mask: row ", q, ": found keys up to ", last,
+                            ", expected none beyond its own token or image or the prefix, ", most,
                             ": a mask that looks ahead cannot generate");
     }
     position::lower(model_->position_policy(), s.table, begin, end, positions_);
