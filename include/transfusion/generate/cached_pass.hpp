@@ -5,6 +5,7 @@
 #include <array>
 #include <vector>
 
+#include "transfusion/core/policy_name.hpp"
 #include "transfusion/generate/kv_cache.hpp"
 #include "transfusion/model.hpp"
 
@@ -77,7 +78,8 @@ class cached_pass {
       const index_t most = std::max(s.table.span_end(q), s.table.prefix_end(s.table.document(q)));
       require<config_error>(last <= most, "mask: row ", q, ": found keys up to ", last,
                             ", expected none beyond its own token or image or the prefix, ", most,
-                            ": a mask that looks ahead cannot generate");
+                            ": a mask that looks ahead cannot generate (",
+                            policy_name<typename Model::variant_type::mask>(), ")");
     }
     position::lower(model_->position_policy(), s.table, begin, end, positions_);
     for (index_t q = begin; q < end; ++q) slots_.push_back(static_cast<token_t>(s.first_slot + q));
