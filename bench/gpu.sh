@@ -137,7 +137,10 @@ run_sanitizer() {
   fi
   local runs=() topic tool verdict
   for tool in memcheck racecheck; do
-    for topic in norm rows elementwise image optimiser linear head; do runs+=("cuda_${topic}_test_gpu:$tool"); done
+    for topic in norm rows elementwise image optimiser linear head layer_norm group_norm image_statistics; do
+      runs+=("cuda_${topic}_test_gpu:$tool")
+    done
+    runs+=("cuda_convolution_test_gpu:$tool:convolution_matches_the_reference*")
     runs+=("cuda_attention_test_gpu:$tool:all_sizes_near_a_tile,no_rows_and_no_keys")
     runs+=("cuda_attention_backward_test_gpu:$tool")
   done
@@ -164,7 +167,7 @@ log_of() {
 
 run_bench() {
   local topic
-  for topic in ceilings attention elementwise head training generation; do
+  for topic in ceilings attention elementwise convolution head training generation; do
     log_of bench.log 90 "$topic" "$programs/cuda_${topic}_bench"
   done
 }

@@ -73,6 +73,52 @@ void rows_of_the_stream(const bench::settings& s, index_t full_rows) {
          [&](index_t i) { exec.rope(y(i), bench::matrix(rotation, c), 1.0); });
 }
 
+/// What other blocks and codecs call, on the same rows.
+void rows_of_other_blocks(const bench::settings& s, index_t full_rows) {
+  bench::exec_type exec;
+  const index_t n = s.extent(full_rows, 40), d = s.extent(width, 128);
+  const double one = 2.0 * static_cast<double>(n * d);
+  const index_t sets = s.small ? 2 : bench::sets_for(2 * one);
+  const rotated<bf16> a(exec, sets, n, d, 1), b(exec, sets, n, d, 2), y(exec, sets, n, d, 3),
+      wide(exec, sets, n, 2 * d, 4);
+  const auto w = bench::normal<float>(exec, d, 5), shift = bench::normal<float>(exec, d, 6);
+  const buffer<bench::exec_type, float> stats(exec, 2 * n);
+  const auto moments = bench::matrix(stats, 2);
+  report(exec, s, "layer_norm", full_rows, 2 * one,
+         [&](index_t i) { exec.layer_norm(y(i), moments, a(i), w.all(), shift.all(), 1e-5); });
+  report(exec, s, "layer_norm_backward", full_rows, 4 * one, [&](index_t i) {
+    exec.layer_norm_backward({y(i), i >= sets}, w.all(), shift.all(), a(i), b(i), w.all(), moments);
+  });
+  report(exec, s, "gelu", full_rows, 2 * one, [&](index_t i) { exec.gelu(y(i), a(i)); });
+  report(exec, s, "multiply", full_rows, 3 * one, [&](index_t i) { exec.multiply(y(i), a(i), b(i)); });
+  report(exec, s, "dropout", full_rows, 2 * one, [&](index_t i) {
+    exec.dropout({y(i), false}, a(i), {1, 0, stream::dropout}, 0.1, 0);
+  });
+  report(exec, s, "concatenate", full_rows, 4 * one, [&](index_t i) { exec.concatenate(wide(i), a(i), b(i)); });
+}
+
+/// The norm of a U-Net's widest grid: images of 32 x 32 pixels of 320 channels in 32 groups.
+void pixels(const bench::settings& s) {
+  bench::exec_type exec;
+  const index_t images = s.extent(64, 2), each = s.extent(1024, 12), channels = 320, rows = images * each;
+  const double one = 2.0 * static_cast<double>(rows * channels);
+  const index_t sets = s.small ? 2 : bench::sets_for(2 * one);
+  const rotated<bf16> x(exec, sets, rows, channels, 1), dy(exec, sets, rows, channels, 2),
+      y(exec, sets, rows, channels, 3);
+  const auto w = bench::normal<float>(exec, channels, 4), b = bench::normal<float>(exec, channels, 5);
+  const buffer<bench::exec_type, float> stats(exec, 2 * 32 * images);
+  std::vector<key_interval> ranges;
+  for (index_t i = 0; i < images; ++i) ranges.push_back(key_interval::of(i * each, (i + 1) * each));
+  const buffer<bench::exec_type, key_interval> device(exec, images);
+  exec.upload(device.all().data, ranges.data(), ranges.size() * sizeof(key_interval));
+  const auto moments = bench::matrix(stats, 2);
+  report(exec, s, "group_norm", 0, 2 * one,
+         [&](index_t i) { exec.group_norm(y(i), moments, x(i), w.all(), b.all(), device.all(), 32, 1e-5); });
+  report(exec, s, "group_norm_backward", 0, 3 * one, [&](index_t i) {
+    exec.group_norm_backward({y(i), false}, w.all(), b.all(), dy(i), x(i), w.all(), moments, device.all(), 32);
+  });
+}
+
 /// 30 bytes a parameter: weight, both moments (read and written), gradient, the copy in bf16.
 void optimiser(const bench::settings& s) {
   bench::exec_type exec;
@@ -113,8 +159,10 @@ int main(int argc, char** argv) {
     for (const index_t rows : {32768, 4096}) {
       gates(s, rows);
       rows_of_the_stream(s, rows);
+      rows_of_other_blocks(s, rows);
     }
     optimiser(s);
     images(s);
+    pixels(s);
   });
 }

@@ -125,6 +125,16 @@ END {
   of_limit("adamw, 67 M parameters", "ours.elementwise.adamw", copy, "copy", 0.85)
   of_limit("sum of squares, 67 M numbers", "ours.elementwise.sum_of_squares", copy, "copy", 0.85)
   of_limit("mix, 2048 latents", "ours.elementwise.mix", copy, "copy", 0.85)
+  count = split("layer_norm layer_norm_backward gelu multiply dropout concatenate", kernels, " ")
+  for (n = 32768; n >= 4096; n /= 8)
+    for (i = 1; i <= count; ++i)
+      of_limit(kernels[i] ", " n " rows", "ours.elementwise." kernels[i] ".N" n, copy, "copy", 0.85)
+  # The statistics of an image need all of it: the reading that they take is not in the bytes that must move.
+  of_limit("group norm, 64 x 1024 pixels of 320", "ours.elementwise.group_norm", copy, "copy", "")
+  of_limit("group norm backward", "ours.elementwise.group_norm_backward", copy, "copy", "")
+  for (i = split("32x320 16x1280", grids, " "); i >= 1; --i)
+    for (d = 1; d <= 2; ++d)
+      rate("3 x 3 convolution, 16 x " grids[i] ", " directions[d], "ours.convolution." directions[d] "." grids[i], "")
   rate("head + cross-entropy, 4096 rows, width 768", "ours.head.768", "")
   rate("head + cross-entropy, 4096 rows, width 1536", "ours.head.1536", "")
 

@@ -273,3 +273,23 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(equal_positions_on_all_axes_are_one_axis, Exec, po
   exec.rope_table({axial.data(), 2, 8}, {three.data(), 2, 3}, 1e4);
   BOOST_TEST((plain == axial));
 }
+
+// Neither rows nor images: nothing is read, written or divided by.
+BOOST_AUTO_TEST_CASE_TEMPLATE(nothing_is_done_to_nothing, Exec, policies) {
+  Exec exec;
+  trial<Exec> t(exec, 4);
+  const auto none = t.values(0, 6), w = t.values(1, 6), dw = t.values(1, 6), stats = t.values(0, 2);
+  const auto before = dw(0, 5);
+  const view<const key_interval, 1> no_ranges;
+  const view<const image_place, 1> no_images;
+  exec.layer_norm(none, stats, none, w.flat(), w.flat(), 1e-5);
+  exec.layer_norm_backward({none, false}, dw.flat(), dw.flat(), none, none, w.flat(), stats);
+  exec.group_norm(none, stats, none, w.flat(), w.flat(), no_ranges, 2, 1e-5);
+  exec.group_norm_backward({none, false}, dw.flat(), dw.flat(), none, none, w.flat(), stats, no_ranges, 2);
+  exec.dropout({none, false}, none, {1, 2, stream::dropout}, 0.5, 3);
+  exec.concatenate(none, none, none);
+  exec.match_deviation(none.flat(), none.flat(), no_images, 0.7);
+  exec.dynamic_threshold(none.flat(), no_images, 0.9, 1);
+  exec.scaled_error(none.flat(), none.flat(), none.flat(), none.flat(), no_images, 1, 1);
+  BOOST_TEST(dw(0, 5) == before);
+}

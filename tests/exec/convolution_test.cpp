@@ -109,3 +109,15 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_unit_kernel_copies, Exec, policies) {
   exec.convolution_backward({dx, false}, {}, {}, x, x, w, t.table(tables.taps, 9), t.table(tables.reverse, 9));
   for (index_t i = 0; i < x.size(); ++i) BOOST_TEST(dx.data[i] == x.data[i]);
 }
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(no_pixels_change_nothing, Exec, policies) {
+  Exec exec;
+  trial<Exec> t(exec, 2);
+  const auto none = t.values(0, 4), out = t.values(0, 3), w = t.values(3, 36), dw = t.values(3, 36);
+  const auto db = t.values(1, 3);
+  const std::vector<typename Exec::scalar> before(dw.data, dw.data + dw.size());
+  const view<const token_t, 2> no_taps(nullptr, 0, 9);
+  exec.convolution(out, none, w, {}, no_taps);
+  exec.convolution_backward({none, false}, dw, db.flat(), out, none, w, no_taps, no_taps);
+  for (std::size_t i = 0; i < before.size(); ++i) BOOST_TEST(dw.data[i] == before[i]);
+}
