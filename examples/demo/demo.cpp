@@ -31,7 +31,7 @@ void run(Exec& e, fashion::demo_settings s) {
   fashion::model<Exec> m = fashion::load(e, checkpoint);
   f.sizes = m.config();
 
-  fashion::judge judge(s.common.device.threads, fashion::picture_shape.size(), fashion::classes, s.common.seed);
+  support::judge judge(s.common.device.threads, fashion::picture_shape.size(), fashion::classes, s.common.seed);
   judge.train(d.train(), 8, s.common.seed);
   f.captions = fashion::measure_captions(m, d, s.captioned);
   const auto drawn = fashion::draw_classes(m, d, s.drawn_each, s.draws);

@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     support::on_device(common.device, [&]<class Exec>(Exec& e) {
       const fashion::data d(common.data_folder);
       fashion::model<Exec> m = fashion::load(e, checkpoint);
-      fashion::judge judge(common.device.threads, fashion::picture_shape.size(), fashion::classes, common.seed);
+      support::judge judge(common.device.threads, fashion::picture_shape.size(), fashion::classes, common.seed);
       judge.train(d.train(), 8, common.seed);
       f.captions = fashion::measure_captions(m, d, captioned);
       f.pictures = fashion::measure_pictures(judge, d, fashion::draw_classes(m, d, each, f.draws));

@@ -90,7 +90,9 @@ class chart {
  private:
   static constexpr double text_size = 13.0;
 
-  bool drawable(double x, double y) const { return std::isfinite(x) && std::isfinite(y) && (!options_.log_y || y > 0); }
+  bool drawable(double x, double y) const {
+    return std::isfinite(x) && std::isfinite(y) && (!options_.log_x || x > 0) && (!options_.log_y || y > 0);
+  }
 
   void measure() {
     value_bounds xs, ys;
@@ -103,9 +105,10 @@ class chart {
     require<config_error>(xs.low <= xs.high, "chart \"", options_.title,
                           "\": found no point that can be drawn, expected some");
     widen(xs, ys);
-    x_ = {.low = xs.low, .high = xs.high};
+    x_ = {.low = xs.low, .high = xs.high, .log = options_.log_x};
     y_ = {.low = ys.low, .high = ys.high, .log = options_.log_y};
-    x_ticks_ = round_ticks(x_.low, x_.high, std::max<index_t>(2, options_.width / 110));
+    x_ticks_ =
+        x_.log ? log_ticks(x_.low, x_.high) : round_ticks(x_.low, x_.high, std::max<index_t>(2, options_.width / 110));
     y_ticks_ =
         y_.log ? log_ticks(y_.low, y_.high) : round_ticks(y_.low, y_.high, std::max<index_t>(2, options_.height / 65));
     place();
@@ -113,7 +116,8 @@ class chart {
 
   /// Gives a flat line some room, and each line room above and below.
   void widen(value_bounds& xs, value_bounds& ys) const {
-    if (xs.low == xs.high) xs = {xs.low - 0.5, xs.high + 0.5};
+    if (xs.low == xs.high)
+      xs = options_.log_x ? value_bounds{xs.low / 2, xs.high * 2} : value_bounds{xs.low - 0.5, xs.high + 0.5};
     if (options_.log_y) {
       const double factor = std::max(1.05, std::pow(ys.high / ys.low, 0.04));
       ys = {ys.low / factor, ys.high * factor};
@@ -179,10 +183,12 @@ class chart {
       run.clear();
     };
     for (std::size_t i = 0; i < xs.size(); ++i) {
-      if (drawable(xs[i], ys[i]))
+      if (drawable(xs[i], ys[i])) {
         run.push_back({x_(xs[i]) + 0.5, y_(ys[i]) + 0.5});
-      else
+        if (options_.points) canvas_.line(run.back(), run.back(), c, thickness + 4.0);
+      } else {
         flush();
+      }
     }
     flush();
   }

@@ -20,8 +20,10 @@ struct chart_options {
   std::string title = {};
   std::string x_label = {};
   std::string y_label = {};
+  bool log_x = false;
   bool log_y = false;
-  index_t smooth = 1;  ///< points of the moving average; above 1 it is drawn over the raw line, which turns light
+  bool points = false;  ///< mark each point
+  index_t smooth = 1;   ///< points of the moving average; above 1 it is drawn over the raw line, which turns light
   index_t width = 960;
   index_t height = 540;
 };

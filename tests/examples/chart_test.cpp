@@ -90,6 +90,37 @@ BOOST_AUTO_TEST_CASE(a_straight_line_is_drawn_straight_and_bent_on_a_log_axis) {
   BOOST_TEST((d - e) > 1.3 * (e - f));
 }
 
+BOOST_AUTO_TEST_CASE(a_log_x_axis_bends_a_line_the_other_way_and_two_log_axes_leave_powers_straight) {
+  series line;
+  for (int i = 1; i <= 1000; ++i) {
+    line.x.push_back(i);
+    line.y.push_back(i);
+  }
+  const std::vector<series> lines = {line};
+  const auto middle_of = [&](const picture& p, index_t x) {
+    const auto rows = rows_of(p, x);
+    BOOST_REQUIRE(!rows.empty());
+    return static_cast<double>(rows.front() + rows.back()) / 2;
+  };
+  const picture bent = draw_chart(lines, {.log_x = true}), straight = draw_chart(lines, {.log_x = true, .log_y = true});
+  BOOST_TEST(middle_of(bent, 300) - middle_of(bent, 500) < 0.5 * (middle_of(bent, 500) - middle_of(bent, 700)));
+  const double a = middle_of(straight, 300), b = middle_of(straight, 500), c = middle_of(straight, 700);
+  BOOST_TEST(a > b);
+  BOOST_TEST(std::abs(a - 2 * b + c) <= 2.0);
+  check_throws<config_error>([] { draw_chart(std::vector{series{"a", {0}, {1}}}, {.log_x = true}); }, {"no point"});
+}
+
+BOOST_AUTO_TEST_CASE(points_are_thicker_than_their_line) {
+  const std::vector<series> lines = {{"", {0, 1, 2}, {1, 1, 1}}};
+  const picture plain = draw_chart(lines), marked = draw_chart(lines, {.points = true});
+  std::size_t most = 0;
+  for (index_t x = 0; x < plain.width(); ++x) {
+    BOOST_TEST(rows_of(marked, x).size() >= rows_of(plain, x).size());
+    most = std::max(most, rows_of(marked, x).size());
+  }
+  BOOST_TEST(most > rows_of(plain, 300).size() + 2);
+}
+
 BOOST_AUTO_TEST_CASE(points_that_cannot_be_drawn_break_the_line) {
   series line = straight();
   for (std::size_t i = 40; i < 60; ++i) line.y[i] = i % 2 == 0 ? nan_value : std::numeric_limits<double>::infinity();

@@ -5,9 +5,11 @@
 #include <vector>
 
 #include "demo/support/fashion.hpp"
-#include "demo/support/judge.hpp"
+#include "support/judge.hpp"
 
 namespace fashion {
+
+using support::judge;
 
 /// The model's caption of each picture, drawn greedily.
 template <class Exec>

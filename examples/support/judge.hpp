@@ -8,7 +8,7 @@
 #include "transfusion/exec/cpu.hpp"
 #include "transfusion/layer/linear.hpp"
 
-namespace fashion {
+namespace support {
 
 namespace tf = transfusion;
 using tf::index_t;
@@ -49,4 +49,4 @@ std::vector<float> pictures_of(const support::labelled_images& set, index_t begi
 /// The share of a labelled set that the judge names rightly.
 double accuracy(judge& j, const support::labelled_images& set);
 
-}  // namespace fashion
+}  // namespace support

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "demo/support/judge.hpp"
+#include "support/judge.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "transfusion/train/progress.hpp"
 #include "transfusion/train/warmup_cosine.hpp"
 
-namespace fashion {
+namespace support {
 
 namespace {
 
@@ -106,4 +106,4 @@ double accuracy(judge& j, const support::labelled_images& set) {
   return static_cast<double>(right) / static_cast<double>(set.count);
 }
 
-}  // namespace fashion
+}  // namespace support
