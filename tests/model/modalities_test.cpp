@@ -113,7 +113,8 @@ BOOST_AUTO_TEST_CASE(each_modality_has_its_own_levels_targets_and_weights) {
       each, {0.5 / 3, 1.0 / 2, 2.0 / 2, 2.0 / 2, 0.5 / 3, 0.5 / 3, 1.0 / 2});  // in the order of the documents
   BOOST_TEST(losses.mean(exec, 1) == expected, boost::test_tools::tolerance(1e-12));
 
-  // A perfect prediction in the space of each modality's own target gives its items no loss: what the term compares with.
+  // A perfect prediction in the space of each modality's own target gives its items no loss: what the term compares
+  // with.
   BOOST_TEST((three::target::of(0.8, 0.6) == coefficients{0, 1}));
   BOOST_TEST((sound::target::of(0.8, 0.2) == coefficients{-1, 1}));
 }
@@ -186,8 +187,8 @@ BOOST_AUTO_TEST_CASE(means_over_items_patches_and_documents) {
   {
     const auto [text, images] = run(mean_over::documents, mean_over::patches);
     // Patches: sound 3, 1 and 2; images 2 and 1; depth maps 3 and 4.
-    const std::vector<double> expected{0.5 * 3 / 6, 1.0 * 2 / 3, 2.0 * 3 / 7, 2.0 * 4 / 7, 0.5 / 6, 0.5 * 2 / 6,
-                                       1.0 / 3};
+    const std::vector<double> expected{0.5 * 3 / 6, 1.0 * 2 / 3, 2.0 * 3 / 7, 2.0 * 4 / 7,
+                                       0.5 / 6,     0.5 * 2 / 6, 1.0 / 3};
     BOOST_TEST(images == expected, equal << boost::test_tools::per_element());
     // Rows with a target: 5 6 BOI | 7 BOI | BOI EOS, then ...; every document weighs a third.
     double sum = 0;

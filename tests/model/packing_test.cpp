@@ -83,9 +83,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(hidden_rows_of_a_packed_document, Exec, test_suppo
     const auto batch = m.pack(docs);
     tape<Exec> tape(exec, recording::off);
     const std::vector<scalar> values(batch.values.begin(), batch.values.end());
-    return on_host(
-        exec, m.forward(tape, m.inputs(tape, batch, tape.upload(values), m.clean(batch)))
-                  .hidden.value());
+    return on_host(exec, m.forward(tape, m.inputs(tape, batch, tape.upload(values), m.clean(batch))).hidden.value());
   };
   std::vector<scalar> joined;
   for (const document& d : documents()) {

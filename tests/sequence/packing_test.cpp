@@ -147,7 +147,8 @@ BOOST_AUTO_TEST_CASE(images_keep_their_shapes_values_and_places) {
   BOOST_TEST(batch.values[16] == 100.f);
   BOOST_TEST(batch.values[28] == 200.f);
   // BOS BOI 4 EOI 10 BOI 3 EOI EOS | BOS BOI 2 EOI 11 EOS
-  BOOST_TEST(batch.modalities[0].patch_rows == tokens({2, 3, 4, 5, 9, 10, 11, 16, 17}), boost::test_tools::per_element());
+  BOOST_TEST(batch.modalities[0].patch_rows == tokens({2, 3, 4, 5, 9, 10, 11, 16, 17}),
+             boost::test_tools::per_element());
   BOOST_TEST(batch.modalities[0].patch_image == tokens({0, 0, 0, 0, 1, 1, 1, 2, 2}), boost::test_tools::per_element());
 
   const auto& spans = batch.table.spans();

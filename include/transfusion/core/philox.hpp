@@ -19,7 +19,7 @@ enum class stream : std::uint32_t {
   text_sampling,
   solver_noise,
   test,
-  first_noise,    ///< what an image is drawn from
+  first_noise,     ///< what an image is drawn from
   document_order,  ///< how an example or a user's data set makes documents of its items
   activation_dropout
 };

@@ -45,11 +45,11 @@ void convolve(detail::cuda_context& c, view<T, 2> y, view<const T, 2> x, view<co
     copy_bytes(c, memory + bias_at, bias, static_cast<std::size_t>(b.size()) * sizeof(T));
     bias = reinterpret_cast<const T*>(memory + bias_at);
   }
-  for_gathered(c, reinterpret_cast<T*>(memory + gathered_at), chunk, x, taps,
-               [&](index_t first, index_t rows, operand<const T> gathered) {
-                 multiply(c, product<T, T>{
-                                 rows, out, inner, gathered, {w.data, inner, true}, {y.row(first), out}, bias});
-               });
+  for_gathered(
+      c, reinterpret_cast<T*>(memory + gathered_at), chunk, x, taps,
+      [&](index_t first, index_t rows, operand<const T> gathered) {
+        multiply(c, product<T, T>{rows, out, inner, gathered, {w.data, inner, true}, {y.row(first), out}, bias});
+      });
 }
 
 /// dx = or += the transposed convolution of dy: the same product over the taps back, with the weights turned.
@@ -64,17 +64,12 @@ void convolve_back(detail::cuda_context& c, gradient_sink<T> dx, view<const T, 2
   auto* turned = reinterpret_cast<T*>(memory + turned_at);
   map_rows(c, inner, width, packs_fit<lanes_of<T>>(turned, w.data),
            turn_weights_map<T>{turned, w.data, out, taps, width});
-  for_gathered(c, reinterpret_cast<T*>(memory + gathered_at), chunk, dy, reverse,
-               [&](index_t first, index_t rows, operand<const T> gathered) {
-                 multiply(c, product<T, T>{rows,
-                                           width,
-                                           inner,
-                                           gathered,
-                                           {turned, width},
-                                           {dx.into.row(first), width},
-                                           nullptr,
-                                           dx.add});
-               });
+  for_gathered(
+      c, reinterpret_cast<T*>(memory + gathered_at), chunk, dy, reverse,
+      [&](index_t first, index_t rows, operand<const T> gathered) {
+        multiply(c, product<T, T>{
+                        rows, width, inner, gathered, {turned, width}, {dx.into.row(first), width}, nullptr, dx.add});
+      });
 }
 
 /// dw += dy^T gathered(x), chunk after chunk.
@@ -82,11 +77,10 @@ template <class T>
 void add_convolution_weights(detail::cuda_context& c, view<float, 2> dw, view<const T, 2> dy, view<const T, 2> x,
                              view<const token_t, 2> taps, index_t chunk) {
   const index_t inner = dw.cols(), out = dy.cols();
-  auto* memory =
-      static_cast<T*>(c.scratch(static_cast<std::size_t>(std::min(chunk, dy.rows()) * inner) * sizeof(T)));
+  auto* memory = static_cast<T*>(c.scratch(static_cast<std::size_t>(std::min(chunk, dy.rows()) * inner) * sizeof(T)));
   for_gathered(c, memory, chunk, x, taps, [&](index_t first, index_t rows, operand<const T> gathered) {
-    multiply(c, product<T, float>{
-                    out, inner, rows, {dy.row(first), out, true}, gathered, {dw.data, inner}, nullptr, true});
+    multiply(
+        c, product<T, float>{out, inner, rows, {dy.row(first), out, true}, gathered, {dw.data, inner}, nullptr, true});
   });
 }
 

@@ -97,9 +97,7 @@ struct silu_backward_map {
 /// The share of a standard normal below x: y = x Phi(x), Hendrycks & Gimpel 2016.
 __device__ __forceinline__ float normal_below(float x) { return 0.5f + 0.5f * erff(x * 0.70710678f); }
 /// d gelu(x) / dx = Phi(x) + x phi(x).
-__device__ __forceinline__ float gelu_slope(float x) {
-  return normal_below(x) + x * 0.39894228f * expf(-0.5f * x * x);
-}
+__device__ __forceinline__ float gelu_slope(float x) { return normal_below(x) + x * 0.39894228f * expf(-0.5f * x * x); }
 
 template <class T>
 struct gelu_map {

@@ -100,9 +100,9 @@ void cuda_exec<Scalar>::group_norm(matrix y, real_matrix stats, const_matrix x, 
   const cuda::group_layout layout{ranges.data, ranges.size(), x.cols(), groups, 1};
   const bool aligned = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, x.data, w.data, b.data);
   cuda::with_group_lanes<Scalar>(x.cols() / groups, aligned, [&](auto lanes) {
-    cuda::run_group_norm<Scalar, decltype(lanes)::value>(
-        *context_, layout, x.rows(), {y.data, x.data, stats.data, w.data, b.data}, stats.data,
-        static_cast<float>(epsilon));
+    cuda::run_group_norm<Scalar, decltype(lanes)::value>(*context_, layout, x.rows(),
+                                                         {y.data, x.data, stats.data, w.data, b.data}, stats.data,
+                                                         static_cast<float>(epsilon));
   });
 }
 

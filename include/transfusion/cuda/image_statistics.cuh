@@ -136,12 +136,12 @@ void cuda_exec<Scalar>::dynamic_threshold(real_vector x, images places, double q
 }
 
 template <class Scalar>
-void cuda_exec<Scalar>::scaled_error(real_vector out, const_real_vector error, const_real_vector a,
-                                     const_real_vector b, images places, double absolute, double relative) {
+void cuda_exec<Scalar>::scaled_error(real_vector out, const_real_vector error, const_real_vector a, const_real_vector b,
+                                     images places, double absolute, double relative) {
   if (places.size() == 0) return;
   const index_t slices = cuda::image_slices(error.size(), places.size());
-  auto* sums = static_cast<double*>(
-      context_->scratch(static_cast<std::size_t>(places.size() * slices) * sizeof(double)));
+  auto* sums =
+      static_cast<double*>(context_->scratch(static_cast<std::size_t>(places.size() * slices) * sizeof(double)));
   cuda::add_images(*context_, sums, slices, places, cuda::packs_fit<4>(error.data, a.data, b.data),
                    cuda::scaled_error_terms{out.data, error.data, a.data, b.data, static_cast<float>(absolute),
                                             static_cast<float>(relative)});

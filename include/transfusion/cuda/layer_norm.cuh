@@ -56,8 +56,8 @@ template <class Scalar>
 void cuda_exec<Scalar>::layer_norm(matrix y, real_matrix stats, const_matrix x, const_real_vector w,
                                    const_real_vector b, double epsilon) {
   if (x.size() == 0) return;
-  cuda::run_layer_norm<Scalar>(*context_, {y.data, stats.data, x.data, w.data, b.data, x.rows(), x.cols(),
-                                           static_cast<float>(epsilon)});
+  cuda::run_layer_norm<Scalar>(
+      *context_, {y.data, stats.data, x.data, w.data, b.data, x.rows(), x.cols(), static_cast<float>(epsilon)});
 }
 
 template <class Scalar>

@@ -114,8 +114,7 @@ void cuda_exec<Scalar>::concatenate_backward(sink da, sink db, const_matrix dy) 
   const auto take = [&](sink to, index_t first) {  // one after another: they may be one array
     if (!to) return;
     const index_t cols = to.into.cols();
-    const bool packed =
-        first % lanes == 0 && dy.cols() % lanes == 0 && cuda::packs_fit<lanes>(to.into.data, dy.data);
+    const bool packed = first % lanes == 0 && dy.cols() % lanes == 0 && cuda::packs_fit<lanes>(to.into.data, dy.data);
     cuda::map_rows(*context_, dy.rows(), cols, packed,
                    cuda::take_columns_map<Scalar>{to.into.data, to.add, dy.data, first, cols, dy.cols()});
   };

@@ -182,7 +182,8 @@ namespace detail {
 
 /// Fields that matter to training alone.
 inline bool of_training(std::string_view name) {
-  return name == "loss_weights" || name == "dropout" || name == "label_smoothing" || name == "text_mean" || name == "image_mean";
+  return name == "loss_weights" || name == "dropout" || name == "label_smoothing" || name == "text_mean" ||
+         name == "image_mean";
 }
 
 /// Throws format_error naming the first field in which the stored configuration differs from a model's: equal shapes do

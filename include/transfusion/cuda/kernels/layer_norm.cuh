@@ -9,9 +9,9 @@ namespace transfusion::cuda {
 
 template <class T>
 struct layer_norm_operands {
-  T* y;           ///< [rows, width]
-  float* stats;   ///< [rows, 2]: mean, 1/deviation; or null
-  const T* x;     ///< [rows, width]
+  T* y;                ///< [rows, width]
+  float* stats;        ///< [rows, 2]: mean, 1/deviation; or null
+  const T* x;          ///< [rows, width]
   const float *w, *b;  ///< [width], or null
   index_t rows, width;
   float epsilon;

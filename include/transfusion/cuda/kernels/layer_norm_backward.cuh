@@ -9,13 +9,13 @@ namespace transfusion::cuda {
 
 template <class T>
 struct layer_norm_backward_operands {
-  T* dx;                            ///< [rows, width], or null
-  index_t add;                      ///< whether to add to dx
-  float *partial_dw, *partial_db;   ///< [chunks, width], or null
+  T* dx;                           ///< [rows, width], or null
+  index_t add;                     ///< whether to add to dx
+  float *partial_dw, *partial_db;  ///< [chunks, width], or null
   const T *dy, *x;
-  const float* w;                   ///< [width], or null
-  const float* stats;               ///< [rows, 2]
-  index_t rows, width, chunk;       ///< chunk: rows of one partial sum
+  const float* w;              ///< [width], or null
+  const float* stats;          ///< [rows, 2]
+  index_t rows, width, chunk;  ///< chunk: rows of one partial sum
 
   __device__ index_t end() const {
     const index_t last = (blockIdx.x + index_t{1}) * chunk;

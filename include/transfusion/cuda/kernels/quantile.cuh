@@ -26,9 +26,7 @@ inline constexpr int quantile_threads = 1024, quantile_digits = 3, quantile_bins
 struct size_digit {
   int shift, bits;
 };
-TRANSFUSION_HD constexpr size_digit digit_of_size(int digit) {
-  return {20 - 10 * digit, digit == 0 ? 11 : 10};
-}
+TRANSFUSION_HD constexpr size_digit digit_of_size(int digit) { return {20 - 10 * digit, digit == 0 ? 11 : 10}; }
 
 __device__ __forceinline__ std::uint32_t size_of(float x) { return __float_as_uint(x) & 0x7fffffffu; }
 
