@@ -16,48 +16,18 @@
 #include "transfusion/layer/trunk.hpp"
 #include "transfusion/model_config.hpp"
 #include "transfusion/model_inputs.hpp"
+#include "transfusion/policies.hpp"
 #include "transfusion/sequence/step_share.hpp"
-
-// The policies that a variant is made of, beside those of the paper.
-#include "transfusion/codec/raw.hpp"
-#include "transfusion/codec/unet.hpp"
-#include "transfusion/diffusion/schedule/linear.hpp"
-#include "transfusion/diffusion/schedule/rectified_flow.hpp"
-#include "transfusion/diffusion/schedule/scaled_linear.hpp"
-#include "transfusion/diffusion/schedule/sigmoid.hpp"
-#include "transfusion/diffusion/schedule/table.hpp"
-#include "transfusion/diffusion/solver/ddim.hpp"
-#include "transfusion/diffusion/solver/dpm_pp_2m.hpp"
-#include "transfusion/diffusion/solver/euler.hpp"
-#include "transfusion/diffusion/solver/heun.hpp"
-#include "transfusion/diffusion/solver/midpoint.hpp"
-#include "transfusion/diffusion/solver/rk4.hpp"
-#include "transfusion/diffusion/solver/rk45.hpp"
-#include "transfusion/diffusion/target/data.hpp"
-#include "transfusion/diffusion/target/v.hpp"
-#include "transfusion/diffusion/target/velocity.hpp"
-#include "transfusion/diffusion/time_sampling/limited.hpp"
-#include "transfusion/diffusion/time_sampling/logit_normal.hpp"
-#include "transfusion/diffusion/time_sampling/per_document.hpp"
-#include "transfusion/diffusion/time_sampling/shifted.hpp"
-#include "transfusion/diffusion/weighting/measured_as.hpp"
-#include "transfusion/diffusion/weighting/min_snr.hpp"
-#include "transfusion/diffusion/weighting/per_schedule.hpp"
-#include "transfusion/loss/z_loss.hpp"
-#include "transfusion/mask/bidirectional.hpp"
-#include "transfusion/mask/both.hpp"
-#include "transfusion/mask/causal.hpp"
-#include "transfusion/mask/either.hpp"
-#include "transfusion/mask/noised_hidden.hpp"
-#include "transfusion/mask/prefix.hpp"
-#include "transfusion/mask/sliding_window.hpp"
 
 namespace transfusion {
 
 /// The policies of one continuous modality with the weights of its codec.
 template <class Modality, class Exec>
 struct modality_layer {
-  static_assert(modality_codec<typename Modality::codec, Exec>, "Variant::codec is no modality_codec for this policy");
+  static_assert(modality_codec<typename Modality::codec, Exec>,
+                "the codec of the variant, or of a struct in its modality_list, is no modality_codec for this policy");
+  static_assert(weighs_own_schedule<typename Modality::weighting, typename Modality::schedule>,
+                "weighting::per_schedule<S>: S is not the schedule of the variant or modality beside it");
 
   typename Modality::codec::template layer<Exec> codec;
   [[no_unique_address]] typename Modality::schedule schedule{};
@@ -121,7 +91,7 @@ class model {
 
   /// How many rows an item takes between its begin and end tokens.
   index_t image_rows(image_shape shape, index_t modality = 0) const {
-    return Variant::time::lead_rows + grid(shape, modality).patches();
+    return Variant::timestep::lead_rows + grid(shape, modality).patches();
   }
 
   /// Packs documents as this model reads them. Throws shape_error naming the document on bad tokens or image shapes.
@@ -143,10 +113,10 @@ class model {
     noise_plan plan{std::move(reuse.levels), {key.seed, key.step, stream::noise}, share.first_value};
     plan.levels.assign(static_cast<std::size_t>(batch.image_count()), clean_level);
     const random_key times{key.seed, key.step, stream::timestep};
-    const span* first = nullptr;                 // image of the document
+    const span* first = nullptr;                 // learnt image of the document
     for (const span& s : batch.table.spans()) {  // in the order of the images
-      if (!first || s.document != first->document) first = &s;
       if (batch.context[static_cast<std::size_t>(s.image)]) continue;
+      if (!first || s.document != first->document) first = &s;
       for_each_modality([&](auto m) {
         if (s.modality != static_cast<index_t>(m)) return;
         const auto& policies = modality<m>();
@@ -260,7 +230,7 @@ class model {
           tape.upload(part.time_rows),
           {values, tape.upload(part.places), tape.upload(times), tape.upload(part.patch_image), part.places}};
     }
-    if constexpr (Variant::time::modulates) detail::put_conditions(tape, rows, in);
+    if constexpr (Variant::timestep::modulates) detail::put_conditions(tape, rows, in);
     if constexpr (Variant::routing::separate.any()) in.context.routes = detail::routes_of(tape, rows, in);
     return in;
   }
@@ -319,9 +289,12 @@ class model {
   using block_parts = block_parts_of<Variant>;
   using trunk = layer::trunk<typename Variant::block, Exec, block_parts>;
   static_assert(
-      !Variant::time::modulates || layer::takes_parts<typename Variant::block, Exec, block_parts>,
-      "time::adaln_zero: the variant's block does not modulate; expected block::transformer or one whose layer "
+      !Variant::timestep::modulates || layer::takes_parts<typename Variant::block, Exec, block_parts>,
+      "timestep::adaln_zero: the variant's block does not modulate; expected block::transformer or one whose layer "
       "takes block_parts");
+
+  static_assert(!Variant::routing::separate.rest || Variant::routing::separate.qkv,
+                "routing: norms of queries and keys by modality need projections by modality");
 
   model(declared_only, Exec* exec, config_type config)
       : exec_(exec),
@@ -342,7 +315,7 @@ class model {
                                               : parameters_.declare("head", {config_.vocabulary, config_.width},
                                                                     initial_value::normal(initial_deviation))),
         modality_layers_([&](auto m) { return layer_of_number<m>{made_codec<m>()}; }) {
-    if (!Variant::time::in_codec) time_.emplace(parameters_, "time.embedding", config_.width, config_.width);
+    if (!Variant::timestep::in_codec) time_.emplace(parameters_, "time.embedding", config_.width, config_.width);
   }
 
   template <std::size_t M>
@@ -354,7 +327,7 @@ class model {
     using codec = typename modalities::template at<M>::codec::template layer<Exec>;
     const auto& options = config_.template codec_options<M>();
     if constexpr (std::constructible_from<codec, parameter_set<Exec>&, std::string, decltype(options), index_t, bool>)
-      return codec(parameters_, codec_name(M), options, config_.width, Variant::time::in_codec);
+      return codec(parameters_, codec_name(M), options, config_.width, Variant::timestep::in_codec);
     else
       return codec(parameters_, codec_name(M), options, config_.width);
   }
@@ -363,7 +336,8 @@ class model {
     const auto tokens = c.modality_tokens();
     packing_rules rules{c.markers.bos, c.markers.eos, {tokens.begin(), tokens.end()}};
     rules.clean_copies = mask::clean_copies<typename Variant::mask>;
-    rules.lead_rows = Variant::time::lead_rows;
+    rules.prefix_both_ways = mask::prefix_both_ways<typename Variant::mask>;
+    rules.lead_rows = Variant::timestep::lead_rows;
     return rules;
   }
 

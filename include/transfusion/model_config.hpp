@@ -122,7 +122,13 @@ model_config<Variant> completed(model_config<Variant> c) {
   require<config_error>(c.dropout >= 0 && c.dropout < 1, "dropout: found ", c.dropout, ", expected 0 to below 1");
   require<config_error>(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing: found ", c.label_smoothing,
                         ", expected 0 to below 1");
-  require<config_error>(c.text_mean != mean_over::patches, "text_mean: found patches, expected items or documents");
+  require<config_error>(c.text_mean == mean_over::items || c.text_mean == mean_over::documents, "text_mean: found ",
+                        c.text_mean == mean_over::patches ? "patches" : "another value",
+                        ", expected items or documents");
+  require<config_error>(c.image_mean >= mean_over::items && c.image_mean <= mean_over::documents,
+                        "image_mean: found another value, expected items, patches or documents");
+  if constexpr (requires { Variant::loss::require_valid(c.loss_weights); })
+    Variant::loss::require_valid(c.loss_weights);
   detail::require_markers(c);
   for_each_number<modalities_of<Variant>::count>([&](auto i) {
     using codec = typename modalities_of<Variant>::template at<i>::codec;

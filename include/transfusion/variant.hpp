@@ -36,7 +36,7 @@ struct paper {
   using qk_norm = transfusion::qk_norm::off;               // Llama
   using feed_forward = transfusion::feed_forward::swiglu;  // §4.1, fn. 4
   using routing = transfusion::routing::shared;            // §3: one transformer for all rows
-  using time = transfusion::time::added;                   // §3, fn. 6: an embedding added to the patches
+  using timestep = transfusion::timestep::added;           // §3, fn. 6: an embedding added to the patches
   using embeddings = transfusion::embeddings::untied;      // fits the sizes of Table 2
 };
 
@@ -55,13 +55,13 @@ concept variant =
   { V::norm_place::before } -> std::convertible_to<bool>;
   { V::feed_forward::hidden(index_t{}) } -> std::convertible_to<index_t>;
   { V::routing::separate } -> std::convertible_to<separate_weights>;
-  { V::time::lead_rows } -> std::convertible_to<index_t>;
+  { V::timestep::lead_rows } -> std::convertible_to<index_t>;
   { V::embeddings::one_matrix } -> std::convertible_to<bool>;
 };
 
 /// The parts that the type of a variant's blocks depends on.
 template <class V>
 using block_parts_of = block_parts<typename V::norm, typename V::norm_place, typename V::qk_norm,
-                                   typename V::feed_forward, V::time::modulates>;
+                                   typename V::feed_forward, V::timestep::modulates>;
 
 }  // namespace transfusion

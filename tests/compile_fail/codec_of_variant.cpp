@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model checks the codec of its variant and says which alias is wrong.
-// expect: Variant::codec is no modality_codec for this policy
+// expect: is no modality_codec for this policy
 #include "transfusion/exec/reference.hpp"
 #include "transfusion/model.hpp"
 

@@ -253,6 +253,8 @@ class plain_generator {
       times.insert(times.begin(), edit->from_time);
       put(x, tf::level_at(schedule, edit->from_time), [](std::size_t) { return true; });
     }
+    if (!edit || edit->from_time >= 1)
+      for (double& v : x) v *= tf::level_at(schedule, times[0]).noise;
     keep(x, tf::level_at(schedule, times[0]));
     const auto data = [&](const std::vector<double>& at, const tf::noise_level& level) {
       const auto found = tf::recover_data(level, modality::target::of(level.signal, level.noise));

@@ -137,7 +137,7 @@ struct with_prefix : tf::paper {
 };
 /// A row before each image's patches, and positions in two axes.
 struct other_rows : tf::paper {
-  using time = tf::time::token;
+  using timestep = tf::timestep::token;
   using position = tf::position::axial_2d;
 };
 

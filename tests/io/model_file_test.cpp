@@ -289,3 +289,39 @@ BOOST_AUTO_TEST_CASE(weights_of_another_configuration_are_refused) {
   fails_saying<tf::format_error>([&] { tf::load_weights(tf::safetensors_file(f.path), f.model); },
                                  {f.path, "rope_theta", "found 500", "expected " + theta.dump()});
 }
+
+namespace {
+
+struct swin_normed : tf::paper {
+  using norm_place = tf::norm_place::swin;
+};
+struct other_solver : tf::paper {
+  using solver = tf::solver::ddim;
+  using weighting = tf::weighting::min_snr<>;
+  using time_sampling = tf::time_sampling::limited<>;
+};
+
+}  // namespace
+
+// Names and shapes of the weights are the same: only the policies tell the models apart.
+BOOST_AUTO_TEST_CASE(weights_of_a_variant_that_computes_otherwise_are_refused) {
+  fixture f;
+  tf::save_model(f.path, f.model);
+  tf::model<swin_normed, exec> swin(f.on, {.layers = 2, .width = 16, .heads = 2, .vocabulary = 10}, 1);
+  fails_saying<tf::format_error>([&] { tf::load_weights(tf::safetensors_file(f.path), swin); },
+                                 {"policies.norm_place", "norm_place::pre", "norm_place::swin"});
+  tf::model<other_solver, exec> drawn_otherwise(f.on, {.layers = 2, .width = 16, .heads = 2, .vocabulary = 10}, 2);
+  tf::load_weights(tf::safetensors_file(f.path), drawn_otherwise);
+  BOOST_TEST((weights_of(drawn_otherwise) == weights_of(f.model)));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_more_than_the_model_has_is_refused) {
+  fixture f;
+  tf::save_model(f.path, f.model);
+  contents c(f.path);
+  std::string& config = c.metadata["transfusion.config"];
+  config.insert(config.size() - 1, ",\"modality1\":{\"begin\":7}");
+  c.write(f.path);
+  fails_saying<tf::format_error>([&] { tf::load_weights(tf::safetensors_file(f.path), f.model); },
+                                 {"modality1", "expected no such field"});
+}

@@ -172,9 +172,11 @@ BOOST_AUTO_TEST_CASE(a_frozen_side_stays_as_it_is) {
     BOOST_TEST(same == p.frozen(), p.name());
     BOOST_TEST(p.frozen() == !(p.name().starts_with("modality0.") || p.name().starts_with("codec.")), p.name());
   });
-  BOOST_CHECK_EXCEPTION(m.parameters().freeze("block."), config_error, [](const config_error& e) {
+  m.parameters().unfreeze("head");
+  BOOST_CHECK_EXCEPTION(m.parameters().freeze("head", "block."), config_error, [](const config_error& e) {
     return std::string(e.what()).find("\"block.\"") != std::string::npos;
   });
+  m.parameters().each([&](auto p) { BOOST_TEST((p.name() != "head" || !p.frozen())); });  // nothing was changed
 }
 
 // --- dropout

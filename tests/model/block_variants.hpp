@@ -25,10 +25,10 @@ struct tied_embeddings : paper {
   using embeddings = transfusion::embeddings::tied;
 };
 struct adaln_timed : paper {
-  using time = transfusion::time::adaln_zero;
+  using timestep = transfusion::timestep::adaln_zero;
 };
 struct token_timed : paper {
-  using time = transfusion::time::token;
+  using timestep = transfusion::timestep::token;
 };
 struct ffn_routed : paper {
   using routing = transfusion::routing::ffn;
@@ -59,7 +59,7 @@ struct everything : paper {
   using qk_norm = transfusion::qk_norm::on;
   using feed_forward = transfusion::feed_forward::gelu;
   using embeddings = transfusion::embeddings::tied;
-  using time = transfusion::time::token;
+  using timestep = transfusion::timestep::token;
   using routing = transfusion::routing::all;
   using position = transfusion::position::axial_2d;
 };
@@ -67,7 +67,7 @@ struct everything : paper {
 struct everything_else : paper {
   using norm_place = transfusion::norm_place::post;
   using qk_norm = transfusion::qk_norm::on;
-  using time = transfusion::time::adaln_zero;
+  using timestep = transfusion::timestep::adaln_zero;
   using routing = transfusion::routing::qkv_and_ffn;
   using position = transfusion::position::axial_3d;
   using mask = transfusion::mask::noised_hidden;
@@ -82,8 +82,8 @@ void each_block_variant(F f) {
   f(qk_normed{}, "qk_norm::on");
   f(gelu_fed{}, "feed_forward::gelu");
   f(tied_embeddings{}, "embeddings::tied");
-  f(adaln_timed{}, "time::adaln_zero");
-  f(token_timed{}, "time::token");
+  f(adaln_timed{}, "timestep::adaln_zero");
+  f(token_timed{}, "timestep::token");
   f(ffn_routed{}, "routing::ffn");
   f(qkv_and_ffn_routed{}, "routing::qkv_and_ffn");
   f(all_routed{}, "routing::all");

@@ -2,6 +2,9 @@
 #define BOOST_TEST_MODULE sequence_caption_dropout
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 #include "transfusion/sequence/caption_dropout.hpp"
 
 namespace tf = transfusion;
@@ -46,6 +49,30 @@ tf::document bare(float value) {
 
 BOOST_AUTO_TEST_CASE(without_context_holds_the_image_alone_and_has_no_end) {
   BOOST_TEST(same(tf::without_context(picture(3)), bare(3)));
+}
+
+BOOST_AUTO_TEST_CASE(text_is_dropped_from_documents_of_both) {
+  const std::vector<tf::document> all{
+      {tf::text{{5}}, picture(1)}, {tf::text{{6}}}, {picture(2)}, {picture(3), tf::text{{7}}, picture(4)}};
+  auto none = all, every = all, half = std::vector<tf::document>(1000, all[0]);
+  tf::drop_text(none, 0, {});
+  BOOST_TEST(same(none, all));
+  tf::drop_text(every, 1, {});
+  tf::document both{picture(3), picture(4)};
+  both.open_ended = true;
+  BOOST_TEST(same(every, {bare(1), all[1], all[2], both}));
+  tf::drop_text(half, 0.5, {3, 4, tf::stream::dropout});
+  const auto kept = std::count_if(half.begin(), half.end(), [](const auto& d) { return d.segments.size() == 2; });
+  BOOST_TEST(std::abs(static_cast<double>(kept) - 500) < 60);
+}
+
+// An image of context stands before what is drawn, as a caption does.
+BOOST_AUTO_TEST_CASE(images_of_context_are_dropped_like_captions) {
+  auto shown = picture(1);
+  shown.context = true;
+  BOOST_TEST(same(dropped({{shown, tf::text{{5}}, picture(2)}}, 1), {bare(2)}));
+  const std::vector<tf::document> read{{shown, tf::text{{5}}}};
+  BOOST_TEST(same(dropped(read, 1), read));
 }
 
 BOOST_AUTO_TEST_CASE(without_text_holds_the_images_in_their_order_and_has_no_end) {

@@ -78,6 +78,21 @@ BOOST_AUTO_TEST_CASE(images_side_by_side_ask_for_each_other) {
   BOOST_TEST(batch.modalities[0].patch_image == tokens({0, 1, 1}), boost::test_tools::per_element());
 }
 
+// Rows of a prefix that see each other would copy what they are asked for; the last of them does not see what follows.
+BOOST_AUTO_TEST_CASE(a_prefix_both_ways_teaches_nothing_inside) {
+  tf::document d{tf::text{{5, 6, 7}}, tf::text{{8, 9}}};
+  d.prefix_segments = 1;
+  tf::packing_rules rules{bos, eos, {{boi, eoi}}};
+  rules.prefix_both_ways = true;
+  check_rows(tf::pack({d, d}, rules, two_by_two), {bos, 5, 6, 7, 8, 9, eos, bos, 5, 6, 7, 8, 9, eos},
+             {ignored, ignored, ignored, 8, 9, eos, ignored, ignored, ignored, ignored, 8, 9, eos, ignored});
+  check_rows(pack({d}), {bos, 5, 6, 7, 8, 9, eos}, {5, 6, 7, 8, 9, eos, ignored});
+  d.prefix_segments = 3;
+  BOOST_CHECK_EXCEPTION(pack({{tf::text{{5}}}, d}), tf::shape_error, [](const tf::shape_error& e) {
+    return std::string(e.what()) == "document 1: prefix_segments: found 3, expected 0 to 2";
+  });
+}
+
 BOOST_AUTO_TEST_CASE(an_open_end_teaches_nothing_there) {
   check_rows(pack({open_ended({tf::text{{10, 11}}})}), {bos, 10, 11}, {10, 11, ignored});
   check_rows(pack({open_ended({tf::text{{10}}, picture(2, 2)})}), {bos, 10, boi, ignored, eoi},

@@ -391,12 +391,30 @@ BOOST_AUTO_TEST_CASE(options_outside_their_range_are_refused_by_name) {
   refused([](o& x) { x.last_rate = std::nan(""); }, "last_rate");
   refused([](o& x) { x.caption_dropout = 1.5; }, "caption_dropout");
   refused([](o& x) { x.caption_dropout = -0.1; }, "caption_dropout");
+  refused([](o& x) { x.text_dropout = 1.5; }, "text_dropout");
   refused([](o& x) { x.optimiser.beta1 = 1; }, "beta1");
   refused([](o& x) { x.optimiser.beta2 = -0.1; }, "beta2");
   refused([](o& x) { x.optimiser.epsilon = -1; }, "epsilon");
   refused([](o& x) { x.optimiser.weight_decay = -1; }, "weight_decay");
   refused([](o& x) { x.optimiser.max_norm = -1; }, "max_norm");
   refused([](o& x) { x.optimiser.ema_decay = 1; }, "ema_decay");
+}
+
+// What fails in the second small batch leaves nothing of the first.
+BOOST_AUTO_TEST_CASE(a_step_that_breaks_off_leaves_no_gradient) {
+  auto options = quick(5);
+  options.micro_batches = 2;
+  run<tf::cpu_exec<float>> r(options), untouched(options);
+  int asked = 0;
+  r.trainer.set_teacher([&](const auto&, const auto&) -> tf::view<const float, 1> {
+    if (++asked == 2) throw killed{};
+    return {};
+  });
+  BOOST_CHECK_THROW(r.trainer.step(toy_documents(0)), killed);
+  r.trainer.set_teacher({});
+  r.trainer.step(toy_documents(0));
+  untouched.trainer.step(toy_documents(0));
+  BOOST_TEST((r.weights() == untouched.weights()));
 }
 
 BOOST_AUTO_TEST_CASE(a_step_without_documents_is_refused) {

@@ -45,7 +45,7 @@ enum family : std::size_t {
   mask,
   position,
   codec,
-  time,
+  timestep,
   schedule,
   target,
   time_sampling,
@@ -80,7 +80,7 @@ using policies =
               tf::mask::either<tf::mask::causal, tf::mask::intra_image>>,
          list<tf::position::sequential, tf::position::per_image, tf::position::axial_2d, tf::position::axial_3d>,
          list<tf::codec::linear_patch, tf::codec::raw, tf::codec::unet>,
-         list<tf::time::added, tf::time::adaln_zero, tf::time::token>,
+         list<tf::timestep::added, tf::timestep::adaln_zero, tf::timestep::token>,
          list<tf::schedule::cosine, tf::schedule::linear, tf::schedule::scaled_linear, tf::schedule::sigmoid,
               tf::schedule::rectified_flow, tf::schedule::table<falling>>,
          list<tf::target::noise, tf::target::data, tf::target::v, tf::target::velocity>,
@@ -115,7 +115,7 @@ struct variant_of : tf::paper {
   using mask = chosen<N, family::mask>;
   using position = chosen<N, family::position>;
   using codec = chosen<N, family::codec>;
-  using time = chosen<N, family::time>;
+  using timestep = chosen<N, family::timestep>;
   using schedule = chosen<N, family::schedule>;
   using target = chosen<N, family::target>;
   using time_sampling = chosen<N, family::time_sampling>;

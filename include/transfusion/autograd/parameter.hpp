@@ -168,12 +168,14 @@ class parameter_set {
   /// checkpoints: whoever resumes a run freezes again. Throws config_error on a prefix that no parameter has.
   template <class... Prefix>
   void freeze(const Prefix&... prefix) {
+    (require_known("freeze", prefix), ...);
     (set_frozen(prefix, true), ...);
     find_trained();
   }
   /// Takes that back.
   template <class... Prefix>
   void unfreeze(const Prefix&... prefix) {
+    (require_known("unfreeze", prefix), ...);
     (set_frozen(prefix, false), ...);
     find_trained();
   }
@@ -216,18 +218,22 @@ class parameter_set {
     return std::string_view(r.name).substr(0, prefix.size()) == prefix;
   }
 
+  void require_known(const char* what, std::string_view prefix) const {
+    for (const auto& r : records_)
+      if (begins(r, prefix)) return;
+    throw config_error(
+        detail::message(what, ": found no parameter whose name begins with \"", prefix, "\", expected one"));
+  }
+
   void set_frozen(std::string_view prefix, bool frozen) {
-    bool found = false;
     for (auto& r : records_) {
       if (!begins(r, prefix)) continue;
-      found = true;
       r.frozen = frozen;
       if (!gradients_) continue;
       const auto gradient = gradients_.all().slice(r.offset, r.offset + r.size());
       if (frozen) exec_->fill(gradient, 0);  // what has gathered does not count either
       r.gradient = frozen ? nullptr : gradient.data;
     }
-    require<config_error>(found, "freeze: found no parameter whose name begins with \"", prefix, "\"");
   }
 
   /// Joins neighbours, with the padding between them.

@@ -28,4 +28,12 @@ concept loss_weighting = requires(const Weighting& weighting, noise_level level,
   { weighting(level, target) } -> std::convertible_to<double>;
 };
 
+/// Whether a weighting that reads a schedule (`schedule_type`) reads the one that the images are noised by.
+template <class Weighting, class Schedule>
+inline constexpr bool weighs_own_schedule = true;
+template <class Weighting, class Schedule>
+requires requires { typename Weighting::schedule_type; }
+inline constexpr bool weighs_own_schedule<Weighting, Schedule> =
+    std::same_as<typename Weighting::schedule_type, Schedule>;
+
 }  // namespace transfusion

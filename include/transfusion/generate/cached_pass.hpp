@@ -75,7 +75,9 @@ class cached_pass {
       const index_t q = begin + static_cast<index_t>(i - first) / Model::intervals_per_row;
       const index_t last = keys_[i].end - s.first_slot;
       // A prompt's prefix is run whole, before anything that is generated.
-      const index_t most = std::max(s.table.span_end(q), s.table.prefix_end(s.table.document(q)));
+      const index_t prefix =
+          mask::prefix_both_ways<typename Model::variant_type::mask> ? s.table.prefix_end(s.table.document(q)) : 0;
+      const index_t most = std::max(s.table.span_end(q), prefix);
       require<config_error>(last <= most, "mask: row ", q, ": found keys up to ", last,
                             ", expected none beyond its own token or image or the prefix, ", most,
                             ": a mask that looks ahead cannot generate (",

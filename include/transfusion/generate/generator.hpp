@@ -33,8 +33,8 @@ class generator {
     require_valid(options_, Model::modality_count);
     Model::for_each_modality([&](auto m) {
       const item_options item = options_.item(m);
-      times_[m] = spaced_times(item.spacing, item.steps, model.template modality<m>().schedule);
       if (!draws(m)) return;
+      times_[m] = spaced_times(item.spacing, item.steps, model.template modality<m>().schedule);
       (void)model.grid(item.shape, static_cast<index_t>(m));
       require_solvable<m>(times_[m]);
     });

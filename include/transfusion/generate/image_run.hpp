@@ -43,6 +43,7 @@ class image_run final : public solver_run {
     normals(values(), [](const growing_document& d) {
       return random_key{d.seed, static_cast<std::uint32_t>(d.images), stream::first_noise};
     });
+    if (static_cast<real>(first.noise) != real{1}) mix(values(), first.noise, values(), 0, values());
     std::vector<const image_edit*> edits;
     for (const growing_document* d : *drawing_) edits.push_back(d->edit);
     edited_ = std::any_of(edits.begin(), edits.end(), [](const image_edit* e) { return e != nullptr; });
@@ -120,8 +121,10 @@ class image_run final : public solver_run {
     std::vector<real> host(static_cast<std::size_t>(count()));
     exec_->download(host.data(), each.data, host.size() * sizeof(real));
     double most = 0;
-    for (real v : host)
-      if (!(v <= most)) most = static_cast<double>(v);  // what is no number stays
+    for (real v : host) {
+      if (std::isnan(v)) return static_cast<double>(v);
+      most = std::max(most, static_cast<double>(v));
+    }
     return most;
   }
 

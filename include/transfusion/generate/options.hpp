@@ -36,8 +36,9 @@ struct generation_options {
   double data_high = 1;
   transfusion::spacing spacing = transfusion::spacing::respaced;
   std::vector<item_options> others{};  ///< modality m of the model is others[m - 1]
-  double guidance_low = 0;  ///< guidance is on at times in [guidance_low, guidance_high], elsewhere 1 (Kynkäänniemi et
-  double guidance_high = 1;     ///< al. 2024, eq. 5)
+  /// Guidance is on at times in [guidance_low, guidance_high], elsewhere it is 1 (Kynkäänniemi et al. 2024, eq. 5).
+  double guidance_low = 0;
+  double guidance_high = 1;
   double guidance_rescale = 0;  ///< φ: how far a guided prediction goes back to the deviation of ε_c (Lin et al. 2023,
                                 ///< eq. 15–16); 0: not at all
   /// A scale of their own for the images of the context, `guidance` being that of its text (Brooks et al. 2022, eq. 3):

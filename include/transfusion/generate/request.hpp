@@ -38,10 +38,10 @@ inline void require_valid(const image_edit& e) {
 
 /// What to generate from one prompt.
 struct generation_request {
-  document prompt;                   ///< text and images so far; images are read clean
-  bool begin_image = false;          ///< go into image mode at once, as if the model had asked for an image
-  std::uint64_t seed = 0;            ///< of this request alone: its result does not depend on its neighbours
-  index_t begin_modality = 0;        ///< which modality `begin_image` asks for
+  document prompt;             ///< text and images so far; images are read clean
+  bool begin_image = false;    ///< go into image mode at once, as if the model had asked for an image
+  std::uint64_t seed = 0;      ///< of this request alone: its result does not depend on its neighbours, but for rk45
+  index_t begin_modality = 0;  ///< which modality `begin_image` asks for
   std::optional<image_edit> edit{};  ///< of the item that `begin_image` asks for
 };
 

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "transfusion/core/policy_name.hpp"
 #include "transfusion/io/safetensors.hpp"
 #include "transfusion/model.hpp"
 
@@ -109,9 +110,32 @@ void visit_config(Config& c, Visit visit, Nested nested) {
   });
 }
 
+/// The policies that a model computes by, for files: two variants whose weights have equal names and shapes may differ
+/// in them. Those of training and drawing alone are free to change.
+template <variant V>
+nlohmann::json policies_of() {
+  nlohmann::json names;
+  names["mask"] = policy_name<typename V::mask>();
+  names["position"] = policy_name<typename V::position>();
+  names["block"] = policy_name<typename V::block>();
+  names["norm"] = policy_name<typename V::norm>();
+  names["norm_place"] = policy_name<typename V::norm_place>();
+  names["feed_forward"] = policy_name<typename V::feed_forward>();
+  names["timestep"] = policy_name<typename V::timestep>();
+  for_each_number<transfusion::modalities_of<V>::count>([&](auto m) {
+    using modality = typename transfusion::modalities_of<V>::template at<m>;
+    const std::string prefix = "modality" + std::to_string(m) + ".";
+    names[prefix + "codec"] = policy_name<typename modality::codec>();
+    names[prefix + "schedule"] = policy_name<typename modality::schedule>();
+    names[prefix + "target"] = policy_name<typename modality::target>();
+  });
+  return names;
+}
+
 template <variant Variant>
 std::string config_text(const model_config<Variant>& c) {
   nlohmann::json json;
+  json["policies"] = policies_of<Variant>();
   visit_config(c, field_writer{json}, [&](const std::string& name, auto fields) {
     json[name] = nlohmann::json::object();
     fields(field_writer{json[name]});
@@ -183,19 +207,37 @@ namespace detail {
 /// Fields that matter to training alone.
 inline bool of_training(std::string_view name) {
   return name == "loss_weights" || name == "dropout" || name == "label_smoothing" || name == "text_mean" ||
-         name == "image_mean";
+         name == "image_mean" || name == "loss_weight";
 }
 
-/// Throws format_error naming the first field in which the stored configuration differs from a model's: equal shapes do
-/// not make equal models. Files without a configuration pass; the losses' weights matter to training alone.
+/// Throws format_error naming the first field in which a stored part of a configuration differs from the wanted one.
+inline void check_fields(const std::string& where, const nlohmann::json& stored, const nlohmann::json& wanted,
+                         bool training) {
+  for (const auto& [name, value] : stored.items())
+    require<format_error>(wanted.contains(name), where, name, ": found ", value.dump(), ", expected no such field");
+  for (const auto& [name, value] : wanted.items()) {
+    if (!training && of_training(name)) continue;
+    require<format_error>(stored.contains(name), where, name, ": found none, expected ", value.dump());
+    if (value.is_object() && stored.at(name).is_object())
+      check_fields(where + name + ".", stored.at(name), value, training);
+    else
+      require<format_error>(stored.at(name) == value, where, name, ": found ", stored.at(name).dump(), ", expected ",
+                            value.dump());
+  }
+}
+
+/// Throws format_error naming the first field or policy in which the stored configuration differs from a model's: equal
+/// shapes do not make equal models. Files without a configuration pass, or without policies; what matters to training
+/// alone is not compared for other uses.
 template <variant Variant>
 void check_config(const safetensors_file& file, const model_config<Variant>& config, bool training) {
-  if (file.metadata().find(config_key) == file.metadata().end()) return;
-  const auto stored = nlohmann::json::parse(config_text(read_config<Variant>(file)));
-  const auto wanted = nlohmann::json::parse(config_text(config));
-  for (const auto& [name, value] : wanted.items())
-    require<format_error>(stored.at(name) == value || (!training && of_training(name)), file.path().string(),
-                          ": configuration: ", name, ": found ", stored.at(name).dump(), ", expected ", value.dump());
+  const auto found = file.metadata().find(config_key);
+  if (found == file.metadata().end()) return;
+  read_config<Variant>(file);  // names what is missing or no number
+  const auto stored = nlohmann::json::parse(found->second);
+  auto wanted = nlohmann::json::parse(config_text(config));
+  if (!stored.contains("policies")) wanted.erase("policies");
+  check_fields(file.path().string() + ": configuration: ", stored, wanted, training);
 }
 
 }  // namespace detail

@@ -37,9 +37,9 @@ struct attention_context {
   const layer_cache<Exec>* caches = nullptr;    ///< one a layer, or null: no cache
   view<const token_t, 1> slots{};               ///< [N]; where the cache keeps each row
   row_routes routes{};                          ///< rows of text, then of each modality; empty where nothing is routed
-  var<Exec> condition{};                        ///< [I, D], what time::adaln_zero modulates by; empty without images
-  view<const token_t, 1> patch_rows{};          ///< [P]; the rows that it modulates, of all modalities
-  view<const token_t, 1> patch_image{};         ///< [P]; the row of the condition for each
+  var<Exec> condition{};                 ///< [I, D], what timestep::adaln_zero modulates by; empty without images
+  view<const token_t, 1> patch_rows{};   ///< [P]; the rows that it modulates, of all modalities
+  view<const token_t, 1> patch_image{};  ///< [P]; the row of the condition for each
   dropout_draw dropout{};
 };
 

@@ -11,7 +11,7 @@
 #include "transfusion/layer/modulation.hpp"
 #include "transfusion/layer/norm.hpp"
 #include "transfusion/layer/routing.hpp"
-#include "transfusion/layer/time.hpp"
+#include "transfusion/layer/timestep.hpp"
 
 namespace transfusion {
 

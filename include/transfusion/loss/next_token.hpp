@@ -21,10 +21,9 @@ struct next_token {
     for (double share : c.text_shares) weights.push_back(static_cast<real>(weight * share));
     auto rows = gather_rows(c.tape, c.hidden, c.text_rows);
     // The pass weighs log² Z with the row's own weight, so that z_loss enters relative to it.
-    require<config_error>(c.z_weight == 0 || weight != 0, "loss_weights: found text 0 beside z ", c.z_weight,
-                          ", expected a weight for the text, as both are one pass");
     const double z_weight = c.z_weight == 0 ? 0 : c.z_weight / weight;
-    const auto losses = head_cross_entropy(c.tape, rows, c.head, c.targets, c.tape.upload(weights), z_weight);
+    const auto losses =
+        head_cross_entropy(c.tape, rows, c.head, c.targets, c.tape.upload(weights), z_weight, c.label_smoothing);
     c.log_z = losses.log_z;
     return {losses.cross_entropy, c.text_shares};
   }

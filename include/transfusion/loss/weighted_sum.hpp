@@ -16,6 +16,17 @@ struct weighted_sum {
   static constexpr std::array<std::string_view, terms> names{Terms::name...};
   static constexpr std::array<double, terms> default_weights{Terms::default_weight...};
 
+  /// Throws config_error on weights that cannot go together.
+  static void require_valid(const std::array<double, terms>& weights) {
+    std::size_t i = 0;
+    double text = 0, z = 0;
+    ((std::is_same_v<Terms, next_token> ? void(text = weights[i]) : void(),
+      std::is_same_v<Terms, z_loss> ? void(z = weights[i]) : void(), ++i),
+     ...);
+    require<config_error>(z == 0 || text != 0, "loss_weights: found text 0 beside z ", z,
+                          ", expected a weight for the text, as both are one pass");
+  }
+
   template <class Exec>
   static std::array<term_values<Exec>, terms> evaluate(context<Exec>& c, const std::array<double, terms>& weights) {
     static_assert((loss_term<Terms, Exec> && ...));

@@ -12,6 +12,7 @@ struct both {
   static_assert(intervals_per_row<A> == 1 || intervals_per_row<B> == 1,
                 "mask::both: two masks of two intervals have up to three in common; kernels take two");
   static constexpr bool clean_copies = mask::clean_copies<A> || mask::clean_copies<B>;
+  static constexpr bool prefix_both_ways = mask::prefix_both_ways<A> && mask::prefix_both_ways<B>;
 
   auto keys(index_t q, const span_table& table) const {
     return detail::common_keys(a.keys(q, table), b.keys(q, table));

@@ -37,6 +37,14 @@ template <attention_mask Mask>
 requires requires { Mask::clean_copies; }
 inline constexpr bool clean_copies<Mask> = Mask::clean_copies;
 
+/// Whether the rows of a document's prefix see each other both ways: `static constexpr bool prefix_both_ways = true` in
+/// the mask (`prefix`). Nothing is learnt inside such a prefix, as its rows see what they would predict.
+template <attention_mask Mask>
+inline constexpr bool prefix_both_ways = false;
+template <attention_mask Mask>
+requires requires { Mask::prefix_both_ways; }
+inline constexpr bool prefix_both_ways<Mask> = Mask::prefix_both_ways;
+
 /// Appends the key intervals of rows [begin, end) of a table to a list, `shift` added to each end (where a KV cache
 /// holds the document). Throws config_error where a row would see keys outside its document, or a key twice.
 template <attention_mask Mask, class List>

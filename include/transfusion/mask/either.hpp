@@ -14,6 +14,8 @@ struct either {
   static_assert(!mask::clean_copies<A> && !mask::clean_copies<B>,
                 "mask::either: beside a mask with clean copies another one would show a noised image its clean copy");
 
+  static constexpr bool prefix_both_ways = mask::prefix_both_ways<A> || mask::prefix_both_ways<B>;
+
   /// Throws config_error where a row would have three intervals.
   two_key_intervals keys(index_t q, const span_table& table) const {
     detail::interval_set all;

@@ -13,6 +13,7 @@ namespace transfusion::mask {
 template <attention_mask Base = intra_image>
 struct prefix {
   static constexpr bool clean_copies = mask::clean_copies<Base>;
+  static constexpr bool prefix_both_ways = true;
 
   /// Throws config_error where `Base` lets a row of the prefix see keys apart from the prefix, in more intervals than
   /// it has.

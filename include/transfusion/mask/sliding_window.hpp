@@ -13,9 +13,11 @@ template <attention_mask Base, index_t Width>
 struct sliding_window {
   static_assert(Width >= 0, "a window reaches 0 or more rows back");
   static constexpr bool clean_copies = mask::clean_copies<Base>;
+  static constexpr bool prefix_both_ways = mask::prefix_both_ways<Base>;
 
   auto keys(index_t q, const span_table& table) const {
-    return detail::common_keys(key_interval::of(origin(q, table) - Width, table.rows()), base.keys(q, table));
+    const index_t first = std::max(table.document_begin(q), origin(q, table) - Width);
+    return detail::common_keys(key_interval::of(first, table.rows()), base.keys(q, table));
   }
 
   [[no_unique_address]] Base base;

@@ -65,8 +65,11 @@ std::vector<double> text_log_likelihood(Model& model, const std::vector<document
       rows += detail::document_rows(model, documents[end]);
       if (rows > rows_at_once && end > begin) break;
     }
-    const std::vector<document> pass(documents.begin() + static_cast<std::ptrdiff_t>(begin),
-                                     documents.begin() + static_cast<std::ptrdiff_t>(end));
+    std::vector<document> pass(documents.begin() + static_cast<std::ptrdiff_t>(begin),
+                               documents.begin() + static_cast<std::ptrdiff_t>(end));
+    for (document& d : pass)
+      for (segment& s : d.segments)
+        if (image* im = std::get_if<image>(&s)) im->context = true;  // read, not drawn: no noised copies
     tape.reset();
     detail::add_text_log_likelihood(model, tape, model.pack(pass), sums.data() + begin);
     begin = end;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -31,26 +33,43 @@ inline document without_text(const document& d) {
   return bare;
 }
 
-/// Drops the captions of each caption-first document with this probability (Ho & Salimans 2022): each of its images
-/// becomes a document of its own. Documents that begin with an image, or have none, stay as they are.
+/// Takes the text out of each document that holds text and images with this probability: what the images-only branch of
+/// guidance with two scales sees (Brooks et al. 2022, §3.2.1).
+inline void drop_text(std::vector<document>& documents, double probability, random_key key) {
+  constexpr std::uint64_t beyond_captions = std::uint64_t{1} << 32;
+  for (std::size_t i = 0; probability > 0 && i < documents.size(); ++i) {
+    const auto& segments = documents[i].segments;
+    const auto is_text = [](const segment& s) { return std::holds_alternative<text>(s); };
+    const bool mixed = std::any_of(segments.begin(), segments.end(), is_text) &&
+                       !std::all_of(segments.begin(), segments.end(), is_text);
+    if (mixed && key.uniform(beyond_captions + i) < probability) documents[i] = without_text(documents[i]);
+  }
+}
+
+/// Drops what stands before the images of a document with this probability (Ho & Salimans 2022): each image that is
+/// learnt becomes a document of its own. So for documents that begin with text or with an image of context; those that
+/// begin with an image to be learnt, or have none, stay as they are.
 inline void drop_captions(std::vector<document>& documents, double probability, random_key key) {
   if (probability <= 0) return;
   const std::size_t count = documents.size();
   for (std::size_t i = 0; i < count; ++i) {
     const auto& segments = documents[i].segments;
-    const bool caption_first = segments.size() > 1 && std::holds_alternative<text>(segments.front());
-    if (!caption_first || key.uniform(i) >= probability) continue;
+    const auto learnt = [](const segment& s) {
+      return std::holds_alternative<image>(s) && !std::get<image>(s).context;
+    };
+    const bool leads_on = segments.size() > 1 && !learnt(segments.front());
+    if (!leads_on || key.uniform(i) >= probability) continue;
     const document dropped = std::exchange(documents[i], {});
     bool first = true;
     for (const segment& s : dropped.segments) {
-      if (!std::holds_alternative<image>(s)) continue;
+      if (!learnt(s)) continue;
       document bare = without_context(std::get<image>(s));
       if (std::exchange(first, false))
         documents[i] = std::move(bare);
       else
         documents.push_back(std::move(bare));
     }
-    if (first) documents[i] = dropped;  // it held text alone
+    if (first) documents[i] = dropped;  // nothing in it is drawn
   }
 }
 

@@ -61,8 +61,9 @@ struct packing_rules {
   token_t bos = ignored;
   token_t eos = ignored;
   std::vector<modality_markers> modalities;
-  index_t lead_rows = 0;      ///< rows before the patches of each image that tell its time
-  bool clean_copies = false;  ///< images stand clean in their place, and noised behind their document's end
+  index_t lead_rows = 0;          ///< rows before the patches of each image that tell its time
+  bool clean_copies = false;      ///< images stand clean in their place, and noised behind their document's end
+  bool prefix_both_ways = false;  ///< rows of a prefix see each other: none of them but the last has a target
 };
 
 namespace detail {
@@ -76,6 +77,9 @@ class packer {
   }
 
   void add(const document& d) {
+    const auto segments = static_cast<index_t>(d.segments.size());
+    require<shape_error>(d.prefix_segments >= 0 && d.prefix_segments <= segments, "document ", batch_.table.documents(),
+                         ": prefix_segments: found ", d.prefix_segments, ", expected 0 to ", segments);
     batch_.table.begin_document();
     if (rules_.bos != ignored) put_token(rules_.bos);
     bool text_before = false;
@@ -86,7 +90,7 @@ class packer {
       } else {
         put_image(std::get<image>(*s), !text_before && holds_text(s + 1, d.segments.end()));
       }
-      if (s - d.segments.begin() + 1 == d.prefix_segments) batch_.table.end_prefix();
+      if (s - d.segments.begin() + 1 == d.prefix_segments) end_prefix();
     }
     if (!d.open_ended && rules_.eos != ignored) put_token(rules_.eos);
     for (const noised_copy& c : copies_) put_rows(*c.original, c.like, false);
@@ -112,6 +116,13 @@ class packer {
       const text* t = std::get_if<text>(&s);
       return t && !t->tokens.empty();
     });
+  }
+
+  void end_prefix() {
+    batch_.table.end_prefix();
+    if (!rules_.prefix_both_ways) return;
+    for (index_t q = batch_.table.document_begin(batch_.rows() - 1); q + 1 < batch_.rows(); ++q)
+      batch_.targets[static_cast<std::size_t>(q)] = ignored;
   }
 
   void put_text(const text& t) {

@@ -31,6 +31,7 @@ struct train_options {
   adamw_options optimiser{};
   index_t micro_batches = 1;     ///< a step's documents are cut into this many passes (gradient accumulation)
   double caption_dropout = 0.1;  ///< share of caption-first documents that lose their captions, for guidance
+  double text_dropout = 0;       ///< share of documents that keep their images alone, for generation's image_guidance
   std::uint64_t seed = 0;
   std::string log_path{};         ///< CSV, one line a step (docs/performance.md); empty: none
   std::string checkpoint_path{};  ///< safetensors; empty: none
@@ -76,6 +77,8 @@ class trainer {
     require<config_error>(options_.last_rate >= 0, "last_rate: found ", options_.last_rate, ", expected >= 0");
     require<config_error>(options_.caption_dropout >= 0 && options_.caption_dropout <= 1, "caption_dropout: found ",
                           options_.caption_dropout, ", expected 0 to 1");
+    require<config_error>(options_.text_dropout >= 0 && options_.text_dropout <= 1, "text_dropout: found ",
+                          options_.text_dropout, ", expected 0 to 1");
     require<config_error>(options_.checkpoint_every >= 0, "checkpoint_every: found ", options_.checkpoint_every,
                           ", expected >= 0");
   }
@@ -110,6 +113,7 @@ class trainer {
 
   /// One optimiser step on these documents. Waits for the policy once, between the gradients and the update.
   report step(std::vector<document> documents) {
+    drop_text(documents, options_.text_dropout, {options_.seed, step_word(), stream::dropout});
     drop_captions(documents, options_.caption_dropout, {options_.seed, step_word(), stream::dropout});
     report r{.step = next_step_, .rate = rate_(next_step_)};
     step_share share;
@@ -120,15 +124,11 @@ class trainer {
       r.images += b.noised_images();
       r.flops += training_flops(*model_, b);
     }
-    gathered_.clear();
-    items_.clear();
-    for (const packed_batch& b : batches) {
-      tape_.reset();
-      plan_ = model_->plan_noise(b, {options_.seed, step_word(), stream::noise}, share, std::move(plan_));
-      const auto losses = model_->loss(tape_, b, plan_, share, teacher_ ? teacher_(b, plan_) : real_view{});
-      gather(losses);
-      tape_.backward();
-      share.pass(b);
+    try {
+      run_passes(batches, share);
+    } catch (...) {
+      model_->parameters().zero_gradients();  // of the passes before
+      throw;
     }
     gathered_.add(optimiser_.measure_gradient());
     read_gathered(r);
@@ -194,6 +194,20 @@ class trainer {
     }
     require<config_error>(!batches.empty(), "step ", next_step_, ": found no documents, expected one at least");
     return batches;
+  }
+
+  /// Gradients and losses of all small batches.
+  void run_passes(const std::vector<packed_batch>& batches, step_share& share) {
+    gathered_.clear();
+    items_.clear();
+    for (const packed_batch& b : batches) {
+      tape_.reset();
+      plan_ = model_->plan_noise(b, {options_.seed, step_word(), stream::noise}, share, std::move(plan_));
+      const auto losses = model_->loss(tape_, b, plan_, share, teacher_ ? teacher_(b, plan_) : real_view{});
+      gather(losses);
+      tape_.backward();
+      share.pass(b);
+    }
   }
 
   void gather(const typename Model::losses& losses) {

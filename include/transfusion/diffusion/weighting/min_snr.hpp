@@ -8,7 +8,7 @@ namespace transfusion::weighting {
 
 /// min(SNR, Gamma) on the error in x0 (Hang et al. 2023, §3.4), whatever the model predicts: an error in y is on_y
 /// times as large in x0, which gives min(SNR, Gamma)/SNR for ε, min(SNR, Gamma)/(SNR + 1) for v. 1 where nothing is
-/// left of the signal.
+/// left of the signal, whatever the model predicts, as in their code.
 template <int Gamma = 5>
 struct min_snr {
   static_assert(Gamma > 0);

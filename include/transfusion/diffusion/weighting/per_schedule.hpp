@@ -31,6 +31,8 @@ struct sigmoid {
 /// own, `Shape` is w. 0 where there is no noise.
 template <class Schedule, class Shape = shape::sigmoid>
 struct per_schedule {
+  using schedule_type = Schedule;
+
   Schedule schedule{};
   Shape shape{};
 

@@ -6,7 +6,7 @@
 namespace transfusion {
 
 /// How an image's rows learn its noise level.
-namespace time {
+namespace timestep {
 
 /// The codec adds an embedding of the timestep to every patch: the paper (§3, fn 6).
 struct added {
@@ -25,5 +25,5 @@ struct token {
   static constexpr index_t lead_rows = 1;
 };
 
-}  // namespace time
+}  // namespace timestep
 }  // namespace transfusion
