@@ -89,13 +89,17 @@ __global__ void __launch_bounds__(Threads)
     log_z[blockIdx.x] = z;
   }
   if (!weights) return;
-  const float weight = kept ? weights[blockIdx.x] : 0.0f, by = weight * (1 + 2 * z_weight * z);
+  // The pull of log Z apart: where p is near its target, their difference keeps all its digits.
+  const float weight = kept ? weights[blockIdx.x] : 0.0f, pull = weight * (2 * z_weight * z);
   for (index_t base = 0; base < vocabulary; base += Threads * 4) {
     const index_t i = base + threadIdx.x * 4;
     float values[4] = {};
     if (kept) {
       const pack<float, 4> four = four_logits(row, i, vocabulary);
-      for (int j = 0; j < 4; ++j) values[j] = by * expf(four.v[j] - z) - weight * (i + j == target ? aim : share);
+      for (int j = 0; j < 4; ++j) {
+        const float p = expf(four.v[j] - z);
+        values[j] = weight * (p - (i + j == target ? aim : share)) + pull * p;
+      }
     }
     __syncthreads();  // gradients take the bytes of logits that lie no later: all of this stretch are read by now
     store_four(gradient, i, vocabulary, values);
