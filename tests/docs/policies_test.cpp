@@ -56,6 +56,30 @@ struct skip_patch {
 };
 // end of snippet
 
+// snippet: outer coder
+/// Pictures of half the size stand for pictures: the mean of 2 × 2 pixels on the way in, repeated on the way out.
+struct halved {
+  tf::image encode(const tf::image& x) const {
+    tf::image half{{1, x.shape.height / 2, x.shape.width / 2}, {}};
+    for (tf::index_t i = 0; i < half.shape.size(); ++i) {
+      const tf::index_t at = i / half.shape.width * 2 * x.shape.width + i % half.shape.width * 2;
+      float sum = 0;
+      for (const tf::index_t step : {tf::index_t{0}, tf::index_t{1}, x.shape.width, x.shape.width + 1})
+        sum += x.values[static_cast<std::size_t>(at + step)] / 4;
+      half.values.push_back(sum);
+    }
+    return half;
+  }
+  tf::image decode(const tf::image& half) const {
+    tf::image x{{1, 2 * half.shape.height, 2 * half.shape.width}, {}};
+    for (tf::index_t i = 0; i < x.shape.size(); ++i)
+      x.values.push_back(
+          half.values[static_cast<std::size_t>(i / x.shape.width / 2 * half.shape.width + i % x.shape.width / 2)]);
+    return x;
+  }
+};
+// end of snippet
+
 // snippet: schedule
 /// The signal's power falls in a straight line: ᾱ(t) = 1 − 0.999·t.
 struct straight_power {
@@ -112,6 +136,26 @@ struct damped {
     }
   }
 };
+// end of snippet
+
+// snippet: guidance and editing
+/// Text and images with scales of their own, at middle times only, the deviation brought halfway back.
+tf::generation_options guided_apart() {
+  tf::generation_options o{.max_tokens = 0, .image = {1, 4, 4}, .image_steps = 4, .guidance = 5};
+  o.image_guidance = 1.5;
+  o.guidance_low = 0.2;
+  o.guidance_high = 0.9;
+  o.guidance_rescale = 0.5;
+  return o;
+}
+
+/// Draws a picture's lower half anew, beginning at time 0.6; the upper half stays to the bit.
+tf::generation_request lower_half_anew(tf::document prompt, const tf::image& given) {
+  tf::image_edit edit{.given = given, .from_time = 0.6};
+  edit.keep.assign(given.values.size(), 0);
+  std::fill_n(edit.keep.begin(), given.values.size() / 2, 1);
+  return {.prompt = std::move(prompt), .begin_image = true, .edit = edit};
+}
 // end of snippet
 
 // snippet: more modalities
@@ -321,6 +365,23 @@ BOOST_AUTO_TEST_CASE(a_second_modality_trains_and_is_drawn) {
   tf::generator generate(model, {.max_tokens = 0, .image_steps = 4, .others = {{{1, 1, 16}, 4}}});
   const auto drawn = generate({{.prompt = {tf::text{{4, 5}}}, .begin_image = true, .begin_modality = 1}});
   BOOST_TEST(std::get<tf::image>(drawn[0].content.segments.back()).modality == 1);
+}
+
+BOOST_AUTO_TEST_CASE(latents_guidance_and_edits) {
+  static_assert(tf::codec::outer_coder<halved>);
+  const tf::image picture{{1, 4, 4}, {1, 1, 0, 0, 1, 1, 0, 0, 2, 2, 4, 4, 2, 2, 4, 4}};
+  BOOST_TEST(halved{}.encode(picture).values == (std::vector<float>{1, 0, 2, 4}));
+  BOOST_TEST(halved{}.decode(halved{}.encode(picture)).values == picture.values);
+  const auto latents = tf::codec::encoded({tf::document{tf::text{{4}}, picture}}, halved{});
+  BOOST_TEST(std::get<tf::image>(latents[0].segments[1]).shape.width == 2);
+
+  tf::cpu_exec<float> exec;
+  tf::model<tf::paper, tf::cpu_exec<float>> model(exec, {.layers = 1, .width = 16, .heads = 2, .vocabulary = 7}, 1);
+  tf::generator generate(model, guided_apart());
+  const auto drawn = generate({lower_half_anew({tf::text{{4, 5}}}, picture)});
+  const auto& values = std::get<tf::image>(drawn[0].content.segments.back()).values;
+  for (std::size_t i = 0; i < 8; ++i) BOOST_TEST(values[i] == picture.values[i]);
+  for (std::size_t i = 8; i < 16; ++i) BOOST_TEST(std::abs(values[i]) <= 1);
 }
 
 BOOST_AUTO_TEST_CASE(solvers_blocks_and_frozen_sides_of_ones_own) {
