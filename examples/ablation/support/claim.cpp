@@ -12,8 +12,11 @@ constexpr double still = 0.05;  // of the value it comes from: a change as small
 
 verdict verdict_of(direction expected, const spread& from, const spread& change) {
   const double noise = 2 * change.error(), size = std::abs(change.mean);
-  if (expected == direction::stays)
-    return size <= std::max(noise, still * std::abs(from.mean)) ? verdict::agrees : verdict::differs;
+  if (expected == direction::stays) {
+    const double band = still * std::abs(from.mean);
+    if (size + noise <= band) return verdict::agrees;
+    return size - noise > band ? verdict::differs : verdict::unclear;
+  }
   if (size <= noise) return verdict::unclear;
   return (change.mean < 0) == (expected == direction::falls) ? verdict::agrees : verdict::differs;
 }

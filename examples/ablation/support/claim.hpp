@@ -32,8 +32,9 @@ struct judgement {
   std::string sentence;
 };
 
-/// Compares runs of the same seed. A change counts where it is more than twice its standard error; one that is
-/// expected to stay may be a twentieth of where it comes from. A single seed gives a direction and no certainty.
+/// Compares runs of the same seed. A change counts where it is more than twice its standard error; what is expected to
+/// stay has stayed where the change and twice its error fit into a twentieth of where it comes from. A single seed
+/// gives a direction and no certainty.
 judgement judged(const claim& c, std::span<const result> results);
 
 /// "agrees", "differs", "not clear", "not run".

@@ -157,8 +157,11 @@ std::string about_training(const settings& s, const corpus& data) {
          "; with the same seed all see the same pictures in the same "
          "order. Usual sizes: " +
          n(s.layers) + " layers, width " + n(s.width) + ", " + n(s.heads) +
-         " heads, patches of 4 × 4, λ = 5. Each draws " + n(s.drawn) + " pictures in " + std::to_string(s.image_steps) +
-         " steps with guidance " + support::fixed(s.guidance, 1) +
+         " heads, patches of 4 × 4, λ = 5; the model predicts v, which is steadier in short runs, and not the paper's "
+         "ε, but "
+         "where a table says so. Each draws " +
+         n(s.drawn) + " pictures in " + std::to_string(s.image_steps) + " steps with guidance " +
+         support::fixed(s.guidance, 1) +
          ", with averaged weights. What ± says is the standard deviation over the seeds. A change counts where it is "
          "more "
          "than twice its standard error over the seeds, which with two or three of them is a coarse rule.";
@@ -169,7 +172,7 @@ std::string about_measures(std::span<const result> results) {
       "Captions right: how often the right caption is the likeliest of ten. Perplexity: of held-out pictures' "
       "captions, "
       "marks included. Denoising loss: of held-out pictures after their captions, the same noise for all. TFLOP: of "
-      "the training's matrix products, not counted with the U-Net, whose weights act on every pixel.";
+      "the training's matrix products and convolutions.";
   for (const result& r : results) {
     if (r.trial != real_pictures) continue;
     text += " As many real pictures have a Fréchet distance of " + support::fixed(r.measures.at("frechet"));

@@ -82,8 +82,7 @@ void train(tf::trainer<Model>& trainer, const job& j, result& r) {
               });
   for (std::size_t i = 0; i < counts.size(); ++i) r.losses[i] /= counts[i];
   r.measures["seconds"] = watch.seconds();
-  // The count takes a codec's weights to act once a patch; those of convolutions act on every pixel.
-  if constexpr (!convolves<typename Model::variant_type>) r.measures["gflop"] = flops / 1e9;
+  r.measures["gflop"] = flops / 1e9;
   r.measures["pictures"] = static_cast<double>(pictures);
 }
 

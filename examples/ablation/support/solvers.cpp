@@ -8,10 +8,11 @@ experiment solvers(const settings& s) {
   experiment e{
       "solver",
       "Solvers by evaluations of the model",
-      "One model (cosine, v), drawn from with each solver. Heun's method asks the model twice a step, RK4 four "
-      "times, the others once.",
+      "One model (cosine, v), drawn from with each solver. Heun's method and the midpoint rule ask the model twice a "
+      "step, RK4 four times, the others once.",
       {{"solvers", "cosine, v",
-        run_of<base, tf::solver::ddpm, tf::solver::ddim, tf::solver::dpm_pp_2m, tf::solver::heun, tf::solver::rk4>()}},
+        run_of<base, tf::solver::ddpm, tf::solver::ddim, tf::solver::dpm_pp_2m, tf::solver::heun, tf::solver::midpoint,
+               tf::solver::rk4>()}},
       {}};
   e.measures = {"perplexity", "ranked"};
   const index_t few = swept_evaluations(s)[1], most = swept_evaluations(s).back();

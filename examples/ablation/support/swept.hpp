@@ -40,6 +40,10 @@ struct swept<tf::solver::heun> : asks<2> {
   static constexpr const char* name = "heun";
 };
 template <>
+struct swept<tf::solver::midpoint> : asks<2> {
+  static constexpr const char* name = "midpoint";
+};
+template <>
 struct swept<tf::solver::rk4> : asks<4> {
   static constexpr const char* name = "rk4";
 };
