@@ -7,6 +7,7 @@
 #include "transfusion/diffusion/solver/dpm_pp_2m.hpp"
 #include "transfusion/diffusion/solver/euler.hpp"
 #include "transfusion/diffusion/solver/heun.hpp"
+#include "transfusion/diffusion/solver/midpoint.hpp"
 #include "transfusion/diffusion/solver/rk4.hpp"
 
 namespace ablation {
