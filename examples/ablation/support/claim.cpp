@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace ablation {
 
@@ -10,8 +11,14 @@ namespace {
 
 constexpr double still = 0.05;  // of the value it comes from: a change as small as that is none
 
+/// How many standard errors a mean of n must be away from 0 (Student's t, 95 %, two-sided).
+double sure_after(std::size_t n) {
+  constexpr double t[] = {12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26};  // n = 2, 3, ... 10
+  return n < 2 ? 0 : n - 2 < std::size(t) ? t[n - 2] : 2.2;
+}
+
 verdict verdict_of(direction expected, const spread& from, const spread& change) {
-  const double noise = 2 * change.error(), size = std::abs(change.mean);
+  const double noise = sure_after(change.count) * change.error(), size = std::abs(change.mean);
   if (expected == direction::stays) {
     const double band = still * std::abs(from.mean);
     if (size + noise <= band) return verdict::agrees;
@@ -21,15 +28,27 @@ verdict verdict_of(direction expected, const spread& from, const spread& change)
   return (change.mean < 0) == (expected == direction::falls) ? verdict::agrees : verdict::differs;
 }
 
-std::string sentence_of(const judgement& j, const measure& m) {
-  const auto shown = [&](double v) { return support::fixed(m.scale * v, m.digits); };
-  std::string text = m.title + ": " + shown(j.from.mean) + " → " + shown(j.to.mean) + " here, a change of " +
+std::string numbers_of(const judgement& j, const measure& m) {
+  const auto shown = [&](double v) {
+    const std::string text = support::fixed(m.scale * v, m.digits);
+    return text == support::fixed(-0.0, m.digits) ? text.substr(1) : text;
+  };
+  std::string text = m.title + ": " + shown(j.from.mean) + " → " + shown(j.to.mean) + ", " +
                      (j.change.mean > 0 ? "+" : "") + shown(j.change.mean);
-  if (j.change.count < 2) return text + " with one seed, so its spread is not known";
-  text += " ± " + shown(j.change.error()) + " (standard error of " + std::to_string(j.change.count) + " seeds)";
-  if (j.found == verdict::unclear) text += ", which the seeds' spread explains";
-  if (j.found == verdict::differs) text += ", more than the seeds' spread explains";
-  return text;
+  return j.change.count < 2 ? text : text + " ± " + shown(j.change.error());
+}
+
+std::string meaning_of(const claim& c, const judgement& j) {
+  if (j.change.count < 2) return "; one seed, so how sure that is is not known";
+  const std::string error = " (standard error of " + std::to_string(j.change.count) + " seeds)";
+  if (j.found == verdict::differs) return error + ": more than the seeds' spread explains";
+  if (j.found == verdict::agrees) return error;
+  const bool same_way = (j.change.mean < 0) == (c.expected == direction::falls);
+  return error + ": " +
+         (j.change.mean == 0 ? "nothing"
+          : same_way         ? "that way"
+                             : "the other way") +
+         ", and the seeds' spread explains it";
 }
 
 }  // namespace
@@ -45,10 +64,11 @@ judgement judged(const claim& c, std::span<const result> results) {
       to.push_back(*second);
       change.push_back(*second - *first);
     }
-  judgement j{verdict::missing, spread_of(from), spread_of(to), spread_of(change), "not run"};
+  judgement j{verdict::missing, spread_of(from), spread_of(to), spread_of(change), "not run", "not run"};
   if (change.empty()) return j;
   j.found = verdict_of(c.expected, j.from, j.change);
-  j.sentence = sentence_of(j, measure_named(c.measure));
+  j.numbers = numbers_of(j, measure_named(c.measure));
+  j.sentence = j.numbers + meaning_of(c, j);
   return j;
 }
 

@@ -28,13 +28,14 @@ enum class verdict { agrees, differs, unclear, missing };
 struct judgement {
   verdict found = verdict::missing;
   spread from, to;
-  spread change;  ///< of runs with the same seed: to − from
-  std::string sentence;
+  spread change;         ///< of runs with the same seed: to − from
+  std::string numbers;   ///< "Fréchet: 138.1 → 143.0, +4.9 ± 0.5"
+  std::string sentence;  ///< the same with what it means
 };
 
-/// Compares runs of the same seed. A change counts where it is more than twice its standard error; what is expected to
-/// stay has stayed where the change and twice its error fit into a twentieth of where it comes from. A single seed
-/// gives a direction and no certainty.
+/// Compares runs of the same seed. A change counts where Student's t makes it 95 % sure; what is expected to stay has
+/// stayed where the change and its uncertainty fit into a twentieth of where it comes from. A single seed gives a
+/// direction and no certainty.
 judgement judged(const claim& c, std::span<const result> results);
 
 /// "agrees", "differs", "not clear", "not run".

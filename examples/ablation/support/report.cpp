@@ -69,7 +69,7 @@ std::vector<series> sweep_lines(const experiment& e, std::span<const result> res
       if (r.trial == t.name)
         for (const sweep_point& p : r.sweep) found[p.solver][p.evaluations].push_back(p.frechet);
     for (const auto& [solver, points] : found) {
-      series line{t.label + ", " + solver, {}, {}};
+      series line{sweep_name(e, t, solver), {}, {}};
       for (const auto& [evaluations, values] : points) {
         line.x.push_back(static_cast<double>(evaluations));
         line.y.push_back(spread_of(values).mean);
@@ -82,8 +82,10 @@ std::vector<series> sweep_lines(const experiment& e, std::span<const result> res
 
 /// Draws the lines into a PNG of this name, and puts it into the report; nothing where there are none.
 void add_chart(support::markdown_report& report, const fs::path& folder, const std::string& name,
-               const std::vector<series>& lines, const support::chart_options& options) {
+               const std::vector<series>& lines, support::chart_options options) {
   if (lines.empty()) return;
+  options.width = 760;
+  options.height = 420;
   support::draw_chart(lines, options).save(folder / name);
   report.picture(name, options.title);
 }
@@ -94,7 +96,7 @@ support::grid_row row_of(const std::string& label, const fs::path& strip, tf::im
   return row;
 }
 
-/// A row a trial or, of a sweep, a solver with few and with most evaluations: what the first seed has drawn.
+/// A row a trial or, of a sweep, a solver with the fewest and the most evaluations: what the first seed has drawn.
 std::vector<support::grid_row> sheet_rows(const experiment& e, const fs::path& strips, tf::image_shape shape,
                                           std::span<const result> results) {
   std::vector<support::grid_row> rows;
@@ -105,10 +107,9 @@ std::vector<support::grid_row> sheet_rows(const experiment& e, const fs::path& s
       for (std::size_t i = 0; i < r.sweep.size(); ++i) {
         const bool first = i == 0 || r.sweep[i - 1].solver != r.sweep[i].solver;
         const bool last = i + 1 == r.sweep.size() || r.sweep[i + 1].solver != r.sweep[i].solver;
-        const bool second = !first && (i == 1 || r.sweep[i - 2].solver != r.sweep[i].solver);
         const sweep_point& p = r.sweep[i];
-        const std::string label = t.label + ", " + p.solver + ", " + std::to_string(p.evaluations);
-        if (first || second || last) rows.push_back(row_of(label, strips / p.pictures, shape));
+        const std::string label = sweep_name(e, t, p.solver) + ", " + std::to_string(p.evaluations);
+        if (first || last) rows.push_back(row_of(label, strips / p.pictures, shape));
       }
     }
   return rows;
@@ -157,14 +158,13 @@ std::string about_training(const settings& s, const corpus& data) {
          "; with the same seed all see the same pictures in the same "
          "order. Usual sizes: " +
          n(s.layers) + " layers, width " + n(s.width) + ", " + n(s.heads) +
-         " heads, patches of 4 × 4, λ = 5; the model predicts v, which is steadier in short runs, and not the paper's "
-         "ε, but "
-         "where a table says so. Each draws " +
+         " heads, patches of 4 × 4, λ = 5; the model predicts v, steadier in short runs than the paper's ε, unless a "
+         "table "
+         "says otherwise. Each draws " +
          n(s.drawn) + " pictures in " + std::to_string(s.image_steps) + " steps with guidance " +
          support::fixed(s.guidance, 1) +
-         ", with averaged weights. What ± says is the standard deviation over the seeds. A change counts where it is "
-         "more "
-         "than twice its standard error over the seeds, which with two or three of them is a coarse rule.";
+         ", with averaged weights. What ± says is the standard deviation over the seeds. A change, seed by seed, "
+         "counts where Student's t makes it 95 % sure.";
 }
 
 std::string about_measures(std::span<const result> results) {

@@ -16,6 +16,9 @@ support::markdown_table measures_table(const experiment& e, std::span<const resu
 /// Measures of a sweep: a line a solver, a column for each count of evaluations.
 support::markdown_table sweep_table(const experiment& e, std::span<const result> results);
 
+/// What a line of a sweep is called: by its solver, and by its trial where there are several.
+std::string sweep_name(const experiment& e, const trial& t, const std::string& solver);
+
 /// What others have found beside what was found here.
 support::markdown_table claims_table(const experiment& e, std::span<const result> results);
 

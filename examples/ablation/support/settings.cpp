@@ -12,16 +12,16 @@ void make_quick(const CLI::App& app, settings& s) {
   };
   set("--seeds", s.seeds, 2);
   set("--steps", s.steps, 200);
-  set("--pairs", s.pairs, 32);
+  set("--pairs", s.pairs, 24);
   set("--rate", s.rate, 4e-3);
   set("--layers", s.layers, 2);
   set("--width", s.width, 64);
   set("--heads", s.heads, 2);
   set("--unet-channels", s.unet_channels, 8);
   set("--unet-blocks", s.unet_blocks, 1);
-  set("--drawn", s.drawn, 120);
+  set("--drawn", s.drawn, 100);
   set("--image-steps", s.image_steps, 16);
-  set("--read", s.read, 200);
+  set("--read", s.read, 100);
 }
 
 std::string name_of(data_set d) { return d == data_set::fashion ? "fashion" : "emoji"; }

@@ -28,9 +28,10 @@ bool is_shown(const experiment& e, const measure& m, std::span<const result> res
                      [&](const trial& t) { return over_seeds(t.name, m.name, results).count > 0; });
 }
 
-/// Counts are the same for every seed.
+/// Without a spread that would be shown as 0: counts are the same for every seed, or nearly.
 std::string cell(const spread& s, const measure& m) {
-  return s.deviation == 0 && s.count > 0 ? support::fixed(m.scale * s.mean, m.digits) : s.text(m.digits, m.scale);
+  const bool none = support::fixed(m.scale * s.deviation, m.digits) == support::fixed(0, m.digits);
+  return none && s.count > 0 ? support::fixed(m.scale * s.mean, m.digits) : s.text(m.digits, m.scale);
 }
 
 }  // namespace
@@ -52,6 +53,10 @@ support::markdown_table measures_table(const experiment& e, std::span<const resu
   return table;
 }
 
+std::string sweep_name(const experiment& e, const trial& t, const std::string& solver) {
+  return e.trials.size() == 1 ? solver : t.label + ", " + solver;
+}
+
 support::markdown_table sweep_table(const experiment& e, std::span<const result> results) {
   std::vector<index_t> counts;
   std::vector<std::pair<const trial*, std::string>> lines;
@@ -69,7 +74,7 @@ support::markdown_table sweep_table(const experiment& e, std::span<const result>
   support::markdown_table table(head);
   const measure& m = measure_named("frechet");
   for (const auto& [t, solver] : lines) {
-    std::vector<std::string> cells{t->label + ", " + solver};
+    std::vector<std::string> cells{sweep_name(e, *t, solver)};
     for (const index_t n : counts)
       cells.push_back(over_seeds(t->name, "frechet:" + solver + ":" + std::to_string(n), results).text(m.digits));
     table.row(cells);
@@ -81,7 +86,7 @@ support::markdown_table claims_table(const experiment& e, std::span<const result
   support::markdown_table table({"others have found", "source", "here", ""});
   for (const claim& c : e.claims) {
     const judgement j = judged(c, results);
-    table.row({c.text, c.source, j.sentence, word(j.found)});
+    table.row({c.text, c.source, j.numbers, word(j.found)});
   }
   return table;
 }
