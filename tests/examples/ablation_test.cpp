@@ -87,7 +87,8 @@ BOOST_AUTO_TEST_CASE(a_claim_is_held_against_runs_of_the_same_seed) {
   BOOST_TEST(falls.change.error() == 0.1, tt::tolerance(1e-9));
   BOOST_TEST(falls.numbers.find("50.00 → 48.00, -2.00 ± 0.10") != std::string::npos, falls.numbers);
   BOOST_TEST((judged(frechet_claim(direction::rises), results).found == verdict::differs));
-  BOOST_TEST((judged(frechet_claim(direction::stays), results).found == verdict::agrees));  // two of fifty at the most
+  // 2 ± 1.27 of fifty may be more than a twentieth, and may be less.
+  BOOST_TEST((judged(frechet_claim(direction::stays), results).found == verdict::unclear));
 }
 
 BOOST_AUTO_TEST_CASE(a_change_within_the_spread_decides_nothing) {
