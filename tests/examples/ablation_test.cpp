@@ -110,6 +110,11 @@ BOOST_AUTO_TEST_CASE(a_change_within_the_spread_decides_nothing) {
   }
   BOOST_TEST(judged(frechet_claim(direction::falls), wide).sentence.find("that way") != std::string::npos);
   BOOST_TEST(judged(frechet_claim(direction::rises), wide).sentence.find("the other way") != std::string::npos);
+  BOOST_TEST(judged(frechet_claim(direction::stays), wide).sentence.find("leaves it open") != std::string::npos);
+  // A change of no more than rounding goes no way.
+  const std::vector<result> even = {measured("a", 1, 10), measured("b", 1, 11), measured("a", 2, 10),
+                                    measured("b", 2, 9 - 1e-15)};
+  BOOST_TEST(judged(frechet_claim(direction::falls), even).sentence.find("no change") != std::string::npos);
   const std::vector<result> single = {measured("a", 1, 10), measured("b", 1, 9)};
   BOOST_TEST((judged(frechet_claim(direction::falls), single).found == verdict::agrees));
   BOOST_TEST(judged(frechet_claim(direction::falls), single).sentence.find("one seed") != std::string::npos);

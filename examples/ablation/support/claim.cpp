@@ -43,12 +43,10 @@ std::string meaning_of(const claim& c, const judgement& j) {
   const std::string error = " (standard error of " + std::to_string(j.change.count) + " seeds)";
   if (j.found == verdict::differs) return error + ": more than the seeds' spread explains";
   if (j.found == verdict::agrees) return error;
+  if (c.expected == direction::stays) return error + ": the seeds' spread leaves it open";
+  if (std::abs(j.change.mean) <= 1e-9 * std::abs(j.from.mean)) return error + ": no change";
   const bool same_way = (j.change.mean < 0) == (c.expected == direction::falls);
-  return error + ": " +
-         (j.change.mean == 0 ? "nothing"
-          : same_way         ? "that way"
-                             : "the other way") +
-         ", and the seeds' spread explains it";
+  return error + (same_way ? ": that way" : ": the other way") + ", and the seeds' spread explains it";
 }
 
 }  // namespace
