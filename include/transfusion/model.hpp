@@ -35,11 +35,6 @@ struct modality_layer {
   [[no_unique_address]] typename Modality::weighting weighting{};
 };
 
-/// How parameters of a modality's codec are called: `codec`, `codec1`, `codec2`, …
-inline std::string codec_name(std::size_t modality) {
-  return modality == 0 ? "codec" : "codec" + std::to_string(modality);
-}
-
 /// A Transfusion model: one transformer over text tokens and image patches, with a next-token head and a denoising
 /// codec. `Variant` names its policies, `Exec` says where it runs. The policy object must outlive the model.
 template <variant Variant, execution_policy Exec>
@@ -73,6 +68,11 @@ class model {
   /// for them.
   static index_t parameter_count(config_type config, std::string_view prefix = "") {
     return model(declared_only{}, nullptr, config).parameters_.count(prefix);
+  }
+
+  /// How parameters of a modality's codec are called: `codec`, `codec1`, `codec2`, …
+  static std::string codec_name(std::size_t modality) {
+    return modality == 0 ? "codec" : "codec" + std::to_string(modality);
   }
 
   const config_type& config() const { return config_; }

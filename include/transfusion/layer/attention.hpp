@@ -47,6 +47,7 @@ struct attention_context {
 /// logits large (Dehghani et al. 2023, §2; Chameleon). Parameters `name.q_norm`, `name.k_norm` [C].
 namespace qk_norm {
 
+/// Queries and keys as the projections give them: Llama.
 struct off {
   template <class Exec, class Norm>
   struct layer {
@@ -55,6 +56,7 @@ struct off {
   };
 };
 
+/// Normed by the block's kind of norm, head by head.
 struct on {
   template <class Exec, class Norm>
   struct layer {

@@ -32,9 +32,11 @@ namespace routing {
 struct shared {
   static constexpr separate_weights separate{};
 };
+/// A feed-forward for each kind of row.
 struct ffn {
   static constexpr separate_weights separate{.feed_forward = true};
 };
+/// Projections to queries, keys and values for each kind too; output projections and norms stay shared.
 struct qkv_and_ffn {
   static constexpr separate_weights separate{.feed_forward = true, .qkv = true};
 };

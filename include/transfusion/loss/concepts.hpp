@@ -27,19 +27,19 @@ struct context {
   std::span<const double> image_weights;  ///< [I], from the weighting policy, on the host
   std::span<const double> text_shares;    ///< [R]; the part of each row in the mean over the whole optimiser step
   std::span<const double> image_shares;   ///< [I]; the part of each image; 0 where it is not learnt
-  double label_smoothing = 0;
-  double z_weight = 0;            ///< of z_loss, which the head's pass works out with the next-token loss
-  view<const real, 1> teacher{};  ///< [all values]; another model's prediction, where the caller gave one
-  view<const real, 1> log_z{};    ///< [R]; left by the next-token loss
+  double label_smoothing = 0;             ///< share of the target that the next-token loss spreads over the vocabulary
+  double z_weight = 0;                    ///< of z_loss, which the head's pass works out with the next-token loss
+  view<const real, 1> teacher{};          ///< [all values]; another model's prediction, where the caller gave one
+  view<const real, 1> log_z{};            ///< [R]; left by the next-token loss
 };
 
 /// The unweighted values of one term, one an item, on the device, and the part of each in the mean. The term's value is
 /// Σ shares[i] · each[i], or Σ shares[i] · each[i]².
 template <class Exec>
 struct term_values {
-  view<const typename Exec::real, 1> each;
-  std::span<const double> shares;
-  bool squares = false;
+  view<const typename Exec::real, 1> each;  ///< one an item, on the device
+  std::span<const double> shares;           ///< the part of each in the mean, on the host
+  bool squares = false;                     ///< whether the term is made of the squares of `each`
 
   /// What item i adds to the term's value.
   double part(index_t i, double value) const {

@@ -40,8 +40,8 @@ double forward_flops(Model& model, const packed_batch& batch) {
     if constexpr (requires { codec.forward_flops(image_shape{}); }) {
       for (const image_place& i : part.places) codecs += codec.forward_flops(i.shape);
     } else {
-      const index_t weights =
-          model.parameters().count(codec_name(m) + ".") - model.parameters().count(codec_name(m) + ".time");
+      const index_t weights = model.parameters().count(Model::codec_name(m) + ".") -
+                              model.parameters().count(Model::codec_name(m) + ".time");
       codecs += 2 * static_cast<double>(weights) * static_cast<double>(part.patches());
     }
   });

@@ -26,6 +26,7 @@ struct image {
   bool context = false;  ///< read clean and not learnt: no noise, no denoising loss
 };
 
+/// A part of a document.
 using segment = std::variant<text, image>;
 
 /// Text and images in the order in which they are read. Markers (BOS, BOI, EOI, EOS) are put in by the packing.

@@ -61,6 +61,7 @@ class trainer {
   using report = step_report<Model::loss_type::terms>;
   using real_view = view<const typename Model::real, 1>;
 
+  /// The model must outlive the trainer. Throws config_error on an option outside its range.
   trainer(Model& model, train_options options)
       : model_(&model),
         options_(std::move(options)),

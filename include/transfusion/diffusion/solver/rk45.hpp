@@ -17,7 +17,7 @@ struct rk45 {
   double absolute = 1e-3;
   double relative = 1e-3;
   double last_time = 1e-3;
-  int most_steps = 10000;  ///< repeated ones included
+  int max_steps = 10000;  ///< repeated ones included
 
   /// Throws `config_error` on a tolerance or time outside its range, `numeric_error` where no step is short enough.
   void operator()(solver_run& run, const std::vector<double>& times) const {
@@ -48,7 +48,7 @@ struct rk45 {
                         double length) const {
     bool known = false;  // slopes[0] is that of x
     for (int step = 0; now.time > end.time; ++step) {
-      require<numeric_error>(step < most_steps && length > 1e-12, "rk45: found no step short enough at time ", now.time,
+      require<numeric_error>(step < max_steps && length > 1e-12, "rk45: found no step short enough at time ", now.time,
                              " (length ", length, ", step ", step, "), expected an error within the tolerances");
       if (!known) run.repeat([&] { detail::slope_at(run, at.slopes[0], run.x, now); });
       const double left = detail::share_of(now) - detail::share_of(end);
