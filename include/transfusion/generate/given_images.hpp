@@ -17,18 +17,18 @@ class given_images {
   using real = typename Exec::real;
 
   given_images() = default;
-  /// edits: one an image of `size` values, or null. noise: of all images.
-  given_images(Exec& exec, const std::vector<const image_edit*>& edits, index_t size, view<const real, 1> noise)
+  /// edits: one an image of `each` values, or null. noise: of all images.
+  given_images(Exec& exec, const std::vector<const image_edit*>& edits, index_t each, view<const real, 1> noise)
       : exec_(&exec), values_(exec, noise.size()), noise_(exec, noise.size()) {
     exec.copy(noise_.all(), noise);
     std::vector<real> values(static_cast<std::size_t>(noise.size()));
     std::vector<image_place> whole, kept;
     for (std::size_t i = 0; i < edits.size(); ++i) {
       if (!edits[i]) continue;
-      const index_t first = static_cast<index_t>(i) * size;
-      whole.push_back({first, 0, {1, 1, size}});
+      const index_t first = static_cast<index_t>(i) * each;
+      whole.push_back({first, 0, {1, 1, each}});
       std::copy(edits[i]->given.values.begin(), edits[i]->given.values.end(), values.begin() + first);
-      add_runs(*edits[i], first, size, kept);
+      add_runs(*edits[i], first, each, kept);
     }
     exec.upload(values_.all().data, values.data(), values.size() * sizeof(real));
     whole_ = part(exec, whole);
@@ -60,8 +60,8 @@ class given_images {
     }
   };
 
-  static void add_runs(const image_edit& edit, index_t first, index_t size, std::vector<image_place>& kept) {
-    for (index_t e = 0; e < size; ++e) {
+  static void add_runs(const image_edit& edit, index_t first, index_t each, std::vector<image_place>& kept) {
+    for (index_t e = 0; e < each; ++e) {
       if (!edit.keeps(e)) continue;
       if (e > 0 && edit.keeps(e - 1))
         ++kept.back().shape.width;

@@ -28,7 +28,7 @@ struct layer_norm_operands {
   /// v: the difference from the mean.
   template <int N>
   __device__ __forceinline__ void write(float (&v)[N], index_t row, index_t at, float inverse) const {
-    float scale[N], shift[N];
+    float scale[N] = {}, shift[N] = {};
     if (w) read_lanes(scale, w + at);
     if (b) read_lanes(shift, b + at);
 #pragma unroll
