@@ -18,6 +18,13 @@ struct from_nothing {
   using loss = tf::paper::loss;
   using block = tf::paper::block;
   using position = tf::paper::position;
+  using norm = tf::paper::norm;
+  using norm_place = tf::paper::norm_place;
+  using qk_norm = tf::paper::qk_norm;
+  using feed_forward = tf::paper::feed_forward;
+  using routing = tf::paper::routing;
+  using timestep = tf::paper::timestep;
+  using embeddings = tf::paper::embeddings;
 };
 
 static_assert(tf::variant<from_nothing>);

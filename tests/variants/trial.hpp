@@ -170,7 +170,7 @@ class trial {
 
   /// Text, an image and text again; what cannot be generated is refused by the names of the policies.
   std::string generation() {
-    const std::string wanted = looks_ahead ? "looks ahead" : tf::policy_name<typename Variant::schedule>();
+    const std::string wanted = can_begin() ? "looks ahead" : tf::policy_name<typename Variant::schedule>();
     try {
       tf::generator<model_type> g(
           model_, {.max_tokens = 2, .image = {2, 4, 4}, .image_steps = 3, .data_low = -3, .data_high = 3});

@@ -43,12 +43,12 @@ class image_run final : public solver_run {
     normals(values(), [](const growing_document& d) {
       return random_key{d.seed, static_cast<std::uint32_t>(d.images), stream::first_noise};
     });
-    if (static_cast<real>(first.noise) != real{1}) mix(values(), first.noise, values(), 0, values());
     std::vector<const image_edit*> edits;
     for (const growing_document* d : *drawing_) edits.push_back(d->edit);
     edited_ = std::any_of(edits.begin(), edits.end(), [](const image_edit* e) { return e != nullptr; });
+    if (edited_) given_ = {*exec_, edits, size(), values()};
+    if (static_cast<real>(first.noise) != real{1}) mix(values(), first.noise, values(), 0, values());
     if (edited_) {
-      given_ = {*exec_, edits, size(), values()};
       if ((*drawing_)[0]->from_time() < 1) given_.put_all(values(), first);
       given_.put_kept(values(), first);
     }

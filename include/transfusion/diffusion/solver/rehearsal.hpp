@@ -20,7 +20,7 @@ class rehearsal final : public solver_run {
   field make() override { return {++fields_}; }
   noise_level level(double time) const override { return level_at(*schedule_, time); }
   void predict(field, field, const noise_level& level) override {
-    (void)recover_data<Target>(*schedule_, level.time);
+    (void)recover_data(level, Target::of(level.signal, level.noise));
     ++evaluations_;
   }
   void combine(field, const std::vector<term>&) override {}
