@@ -50,8 +50,9 @@ struct all_modalities<First, modality_list<M...>> {
   static constexpr std::size_t count = 1 + sizeof...(M);
   static_assert(count <= max_modalities, "a variant has at most 8 continuous modalities, its own included");
   using configs = pack_of<modality_config<M>...>;
-  template <std::size_t I>
-  using at = typename std::remove_cvref_t<decltype(pack_of<type_of<First>, type_of<M>...>{}.template get<I>())>::type;
+  template <std::size_t Number>
+  using at =
+      typename std::remove_cvref_t<decltype(pack_of<type_of<First>, type_of<M>...>{}.template get<Number>())>::type;
   /// One value of type Of<M>::type for each modality M.
   template <template <class> class Of>
   using each = pack_of<typename Of<First>::type, typename Of<M>::type...>;
@@ -69,7 +70,7 @@ struct modalities_of<V> {
 
 }  // namespace detail
 
-/// All continuous modalities of a variant: `count`, `at<I>`, `configs` of those beside its own.
+/// All continuous modalities of a variant: `count`, `at<Number>`, `configs` of those beside its own.
 template <class Variant>
 using modalities_of = typename detail::modalities_of<Variant>::type;
 

@@ -36,22 +36,22 @@ struct model_config {
   typename modalities_of<Variant>::configs other_modalities{};
 
   /// Modality 1, 2, … of the variant; its own is `codec`, `markers.boi` and `markers.eoi`.
-  template <std::size_t I>
+  template <std::size_t Number>
   auto& modality() {
-    return other_modalities.template get<I - 1>();
+    return other_modalities.template get<Number - 1>();
   }
-  template <std::size_t I>
+  template <std::size_t Number>
   const auto& modality() const {
-    return other_modalities.template get<I - 1>();
+    return other_modalities.template get<Number - 1>();
   }
 
   /// What any modality's codec is made from.
-  template <std::size_t I>
+  template <std::size_t Number>
   const auto& codec_options() const {
-    if constexpr (I == 0)
+    if constexpr (Number == 0)
       return codec;
     else
-      return modality<I>().codec;
+      return modality<Number>().codec;
   }
   /// The tokens around each modality's items, and each modality's weight in the denoising loss.
   std::array<modality_markers, modalities_of<Variant>::count> modality_tokens() const {

@@ -9,27 +9,27 @@ namespace transfusion {
 
 namespace detail {
 
-template <std::size_t I, class T>
+template <std::size_t Number, class T>
 struct leaf {
   T value{};
 };
 
-template <std::size_t I, class T>
-constexpr T& leaf_value(leaf<I, T>& l) {
+template <std::size_t Number, class T>
+constexpr T& leaf_value(leaf<Number, T>& l) {
   return l.value;
 }
-template <std::size_t I, class T>
-constexpr const T& leaf_value(const leaf<I, T>& l) {
+template <std::size_t Number, class T>
+constexpr const T& leaf_value(const leaf<Number, T>& l) {
   return l.value;
 }
 
 template <class Numbers, class... T>
 struct leaves;
-template <std::size_t... I, class... T>
-struct leaves<std::index_sequence<I...>, T...> : leaf<I, T>... {
+template <std::size_t... Number, class... T>
+struct leaves<std::index_sequence<Number...>, T...> : leaf<Number, T>... {
   leaves() = default;
   template <class Make>
-  explicit leaves(Make make) : leaf<I, T>{make(std::integral_constant<std::size_t, I>{})}... {}
+  explicit leaves(Make make) : leaf<Number, T>{make(std::integral_constant<std::size_t, Number>{})}... {}
 };
 
 }  // namespace detail
@@ -44,20 +44,22 @@ struct pack_of : detail::leaves<std::index_sequence_for<T...>, T...> {
   template <class Make>
   explicit pack_of(Make make) : detail::leaves<std::index_sequence_for<T...>, T...>(make) {}
 
-  template <std::size_t I>
+  template <std::size_t Number>
   constexpr auto& get() {
-    return detail::leaf_value<I>(*this);
+    return detail::leaf_value<Number>(*this);
   }
-  template <std::size_t I>
+  template <std::size_t Number>
   constexpr const auto& get() const {
-    return detail::leaf_value<I>(*this);
+    return detail::leaf_value<Number>(*this);
   }
 };
 
 /// Calls f(std::integral_constant<std::size_t, i>) for i = 0 to Count - 1.
 template <std::size_t Count, class F>
 constexpr void for_each_number(F&& f) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<std::size_t, I>{}), ...); }
+  [&]<std::size_t... Number>(std::index_sequence<Number...>) {
+    (f(std::integral_constant<std::size_t, Number>{}), ...);
+  }
   (std::make_index_sequence<Count>{});
 }
 
