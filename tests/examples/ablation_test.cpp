@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE examples_ablation
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -320,6 +321,25 @@ BOOST_AUTO_TEST_CASE(what_is_finished_is_not_run_again) {
   BOOST_TEST(std::filesystem::exists(folder / "one_pictures.png"));
 }
 
+// The U-Net, flows, sweeps of solvers and weights by modality, at the smallest size.
+BOOST_AUTO_TEST_CASE(every_kind_of_trial_runs) {
+  const files::temporary_folder folder;
+  const result_store store(folder.path());
+  settings s = tiny();
+  s.seeds = 1;
+  s.unet_channels = 8;
+  s.unet_blocks = 1;
+  const experiment u{"u", "The U-Net", "", {{"unet", "U-Net", unet_run()}}, {}};
+  const std::vector<experiment> list{u, solvers(s), flow(s), routing(), lambda()};
+  for (const result& r : run_missing(list, s, greys(), store)) {
+    if (r.trial == real_pictures) continue;
+    BOOST_TEST(std::isfinite(r.measures.at("denoising")), r.trial);
+    BOOST_TEST(r.measures.at("gflop") > 0, r.trial);
+    BOOST_TEST((r.measure("frechet").has_value() || !r.sweep.empty()), r.trial);
+    for (const auto& p : r.sweep) BOOST_TEST(std::isfinite(p.frechet), r.trial << " " << p.solver);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(tables_show_what_was_measured) {
   experiment e{"two", "Two", "", {{"a", "first", {}}, {"b", "second", {}}}, {frechet_claim(direction::falls)}};
   std::vector<result> results = {measured("a", 1, 10), measured("b", 1, 7.9), measured("a", 2, 9),
@@ -350,6 +370,7 @@ BOOST_AUTO_TEST_CASE(quick_leaves_what_is_given) {
   refused({"--only", "beauty"}, "--only");
   refused({"--data", "cats"}, "--data");
   refused({"--emoji-side", "48"}, "--emoji-side");
+  refused({"--unet-channels", "10"}, "--unet-channels");
   refused({"--seeds", "0"}, "--seeds");
   refused({"--drawn", "5"}, "--drawn");
   refused({"--image-steps", "1"}, "--image-steps");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ablation/support/settings.hpp"
 
+#include <cstdlib>
+
 namespace ablation {
 
 namespace {
@@ -56,9 +58,15 @@ void settings::add_to(CLI::App& app, const std::vector<std::string>& experiments
   positive("--layers", layers, "Transformer blocks");
   positive("--width", width, "Width of the transformer");
   positive("--heads", heads, "Attention heads");
-  app.add_option("--unet-channels", unet_channels, "Channels of the U-Net codec at its finest level, a multiple of 8")
+  const CLI::Validator in_groups(
+      [](const std::string& v) {
+        return std::atoll(v.c_str()) % 8 == 0 ? std::string() : "found " + v + ", expected a multiple of 8";
+      },
+      "MULTIPLE OF 8");
+  app.add_option("--unet-channels", unet_channels, "Channels of the U-Net codec at its finest level")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber)
+      ->check(in_groups);
   positive("--unet-blocks", unet_blocks, "Residual blocks of the U-Net codec a level");
   app.add_option("--drawn", drawn, "Pictures drawn from each model")
       ->capture_default_str()
