@@ -82,9 +82,8 @@ class model {
   /// The patches of an item of one modality. Throws shape_error where it cannot be cut.
   patch_grid grid(image_shape shape, index_t modality = 0) const {
     patch_grid found;
-    for_each_modality([&](auto m) {
-      if (modality == static_cast<index_t>(m))
-        found = modalities::template at<m>::codec::grid(shape, config_.template codec_options<m>());
+    with_modality(modality, [&](auto m) {
+      found = modalities::template at<m>::codec::grid(shape, config_.template codec_options<m>());
     });
     return found;
   }
@@ -117,8 +116,7 @@ class model {
     for (const span& s : batch.table.spans()) {  // in the order of the images
       if (batch.context[static_cast<std::size_t>(s.image)]) continue;
       if (!first || s.document != first->document) first = &s;
-      for_each_modality([&](auto m) {
-        if (s.modality != static_cast<index_t>(m)) return;
+      with_modality(s.modality, [&](auto m) {
         const auto& policies = modality<m>();
         const span& drawn_for = shares_level<m> ? *first : s;
         const double u = times.uniform(static_cast<std::uint64_t>(share.first_image + drawn_for.image));
@@ -259,6 +257,13 @@ class model {
   static constexpr void for_each_modality(F&& f) {
     for_each_number<modality_count>(f);
   }
+  /// The same for one of them, whose number is known when the program runs.
+  template <class F>
+  static constexpr void with_modality(index_t number, F&& f) {
+    for_each_modality([&](auto m) {
+      if (number == static_cast<index_t>(m)) f(m);
+    });
+  }
 
  private:
   struct declared_only {};
@@ -378,16 +383,14 @@ class model {
   /// What the model is asked to predict of an image at a level.
   coefficients target_of(const span& s, const noise_level& level) const {
     coefficients found;
-    for_each_modality([&](auto m) {
-      if (s.modality == static_cast<index_t>(m))
-        found = modalities::template at<m>::target::of(level.signal, level.noise);
-    });
+    with_modality(s.modality,
+                  [&](auto m) { found = modalities::template at<m>::target::of(level.signal, level.noise); });
     return found;
   }
   double weight_of(const span& s, const noise_level& level) const {
     double found = 0;
-    for_each_modality([&](auto m) {
-      if (s.modality == static_cast<index_t>(m)) found = modality<m>().weighting(level, target_of(s, level));
+    with_modality(s.modality, [&](auto m) {
+      found = modality<m>().weighting(level, modalities::template at<m>::target::of(level.signal, level.noise));
     });
     return found;
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,16 +75,15 @@ struct model_config {
 namespace detail {
 
 /// Every marker is a token of the vocabulary; those of a modality are shared with no other marker.
-template <class Config>
-void require_markers(const Config& c) {
+inline void require_markers(const marker_tokens& markers, std::span<const modality_markers> tokens,
+                            index_t vocabulary) {
   const auto in_vocabulary = [&](const std::string& name, token_t value, bool optional) {
-    require<config_error>((optional && value == ignored) || (value >= 0 && value < c.vocabulary), name, ": found ",
-                          value, ", expected a token of the vocabulary of ", c.vocabulary);
+    require<config_error>((optional && value == ignored) || (value >= 0 && value < vocabulary), name, ": found ", value,
+                          ", expected a token of the vocabulary of ", vocabulary);
   };
-  in_vocabulary("markers.bos", c.markers.bos, true);
-  in_vocabulary("markers.eos", c.markers.eos, true);
-  const auto tokens = c.modality_tokens();
-  std::vector<token_t> taken{c.markers.bos, c.markers.eos};
+  in_vocabulary("markers.bos", markers.bos, true);
+  in_vocabulary("markers.eos", markers.eos, true);
+  std::vector<token_t> taken{markers.bos, markers.eos};
   for (std::size_t m = 0; m < tokens.size(); ++m) {
     const std::string where = m == 0 ? "markers." : "modality " + std::to_string(m) + ": ";
     const std::string begin = m == 0 ? "boi" : "begin", end = m == 0 ? "eoi" : "end";
@@ -129,7 +129,7 @@ model_config<Variant> completed(model_config<Variant> c) {
                         "image_mean: found another value, expected items, patches or documents");
   if constexpr (requires { Variant::loss::require_valid(c.loss_weights); })
     Variant::loss::require_valid(c.loss_weights);
-  detail::require_markers(c);
+  detail::require_markers(c.markers, c.modality_tokens(), c.vocabulary);
   for_each_number<modalities_of<Variant>::count>([&](auto i) {
     using codec = typename modalities_of<Variant>::template at<i>::codec;
     const auto& options = c.template codec_options<i>();

@@ -134,9 +134,7 @@ class generator {
                          given.shape.depth, " x ", given.shape.height, " x ", given.shape.width, " values, expected ",
                          drawn.channels, " x ", drawn.depth, " x ", drawn.height, " x ", drawn.width,
                          " (channels, depth, height, width)");
-    Model::for_each_modality([&](auto m) {
-      if (modality == static_cast<index_t>(m)) require_solvable<m>(times_from(modality, r.edit->from_time));
-    });
+    Model::with_modality(modality, [&](auto m) { require_solvable<m>(times_from(modality, r.edit->from_time)); });
   }
 
   /// Slots for the document and for the branches that guidance compares it with.
@@ -290,9 +288,7 @@ class generator {
     const index_t modality = drawing[0]->modality;
     const double first = drawing[0]->from_time();
     std::erase_if(drawing, [&](state* s) { return s->modality != modality || s->from_time() != first; });
-    Model::for_each_modality([&](auto m) {
-      if (modality == static_cast<index_t>(m)) draw<m>(drawing, times_from(modality, first), watch);
-    });
+    Model::with_modality(modality, [&](auto m) { draw<m>(drawing, times_from(modality, first), watch); });
   }
 
   template <std::size_t M, class Watch>

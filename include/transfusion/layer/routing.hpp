@@ -86,8 +86,13 @@ var<Exec> each_route(tape<Exec>& tape, const host_list<route_part<Exec>>& parts,
   return join_rows(tape, {placed.data(), static_cast<std::size_t>(placed.size())}, rows);
 }
 
-/// A layer that all rows share, or one for each route. The parameters of route 0, text, have the plain name; those of
-/// modality m, route m + 1, have `modality<m>.` before it. So a prefix freezes either side.
+/// The name of a route's parameters: the plain one for route 0, text; `modality<m>.` before it for modality m, route
+/// m + 1. So a prefix freezes either side.
+inline std::string route_name(const std::string& name, index_t route) {
+  return route == 0 ? name : "modality" + std::to_string(route - 1) + "." + name;
+}
+
+/// A layer that all rows share, or one for each route, its parameters under `route_name`.
 template <class Layer>
 class per_route {
  public:
@@ -95,8 +100,7 @@ class per_route {
   template <class Make>
   per_route(const std::string& name, index_t routes, Make make) {
     layers_.reserve(static_cast<std::size_t>(routes));
-    for (index_t r = 0; r < routes; ++r)
-      layers_.push_back(make(r == 0 ? name : "modality" + std::to_string(r - 1) + "." + name));
+    for (index_t r = 0; r < routes; ++r) layers_.push_back(make(route_name(name, r)));
   }
 
   /// The layer that the rows of this route take.

@@ -68,11 +68,27 @@ struct packing_rules {
 
 namespace detail {
 
-/// Lays documents out row by row. `Grid` gives the patch grid of an image: grid(image_shape, modality).
-template <class Grid>
+/// Something that gives the patch grid of an image: grid(image_shape, modality). It refers to a callable of any type,
+/// so that packing is compiled once and not for every model.
+class grid_rule {
+ public:
+  template <class Grid>
+  explicit grid_rule(const Grid& grid)
+      : grid_(&grid), call_([](const void* g, image_shape shape, index_t modality) {
+          return (*static_cast<const Grid*>(g))(shape, modality);
+        }) {}
+
+  patch_grid operator()(image_shape shape, index_t modality) const { return call_(grid_, shape, modality); }
+
+ private:
+  const void* grid_;
+  patch_grid (*call_)(const void*, image_shape, index_t);
+};
+
+/// Lays documents out row by row.
 class packer {
  public:
-  packer(const packing_rules& rules, Grid grid) : rules_(rules), grid_(grid) {
+  packer(const packing_rules& rules, grid_rule grid) : rules_(rules), grid_(grid) {
     batch_.modalities.resize(rules.modalities.size());
   }
 
@@ -202,7 +218,7 @@ class packer {
   }
 
   packing_rules rules_;
-  Grid grid_;
+  grid_rule grid_;
   packed_batch batch_;
   std::vector<noised_copy> copies_;
 };
@@ -215,7 +231,7 @@ class packer {
 /// the grid, or on a negative token.
 template <class Grid>
 packed_batch pack(const std::vector<document>& documents, const packing_rules& rules, Grid grid) {
-  detail::packer<Grid> packer(rules, grid);
+  detail::packer packer(rules, detail::grid_rule(grid));
   for (const document& d : documents) packer.add(d);
   return packer.finish();
 }
