@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <initializer_list>
 #include <string>
 
 namespace transfusion {
@@ -22,9 +23,11 @@ std::string policy_name() {
   const std::size_t sign = text.find('=', text.find('['));
   const std::size_t begin = text.find_first_not_of(' ', sign + 1);
   text = text.substr(begin, text.rfind(']') - begin);
-  const std::string house = "transfusion::";
-  for (std::size_t at = text.find(house); at != std::string::npos; at = text.find(house, at))
-    text.erase(at, house.size());
+  // Unnamed namespaces go too: g++ and clang++ spell them otherwise, and names are stored in files.
+  for (const std::string part :
+       std::initializer_list<const char*>{"transfusion::", "{anonymous}::", "(anonymous namespace)::"})
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at))
+      text.erase(at, part.size());
   return text;
 }
 
