@@ -19,19 +19,99 @@ __device__ __forceinline__ float sigmoid(float x) {
 /// d silu(x) / dx, given s = sigmoid(x).
 __device__ __forceinline__ float silu_slope(float x, float s) { return s * (1 + x * (1 - s)); }
 
-template <class T>
-struct swiglu_map {
+struct silu_function {
+  template <class T>
+  static __device__ __forceinline__ float of(float x) {
+    return x * sigmoid<T>(x);
+  }
+  template <class T>
+  static __device__ __forceinline__ float slope(float x) {
+    return silu_slope(x, sigmoid<T>(x));
+  }
+};
+
+/// x Phi(x), Phi the share of a standard normal below x (Hendrycks & Gimpel 2016); its slope is Phi(x) + x phi(x).
+struct gelu_function {
+  static __device__ __forceinline__ float below(float x) { return 0.5f + 0.5f * erff(x * 0.70710678f); }
+  template <class T>
+  static __device__ __forceinline__ float of(float x) {
+    return x * below(x);
+  }
+  template <class T>
+  static __device__ __forceinline__ float slope(float x) {
+    return below(x) + x * 0.39894228f * expf(-0.5f * x * x);
+  }
+};
+
+struct swiglu_function {
+  template <class T>
+  static __device__ __forceinline__ float of(float gate, float up) {
+    return gate * sigmoid<T>(gate) * up;
+  }
+};
+struct product_function {
+  template <class T>
+  static __device__ __forceinline__ float of(float a, float b) {
+    return a * b;
+  }
+};
+struct sum_function {
+  template <class T>
+  static __device__ __forceinline__ float of(float a, float b) {
+    return a + b;
+  }
+};
+
+/// y = f(x)
+template <class T, class F>
+struct unary_map {
   static constexpr int lanes = lanes_of<T>;
   T* y;
-  const T *gate, *up;
+  const T* x;
 
   template <int N>
   __device__ void at(index_t i) const {
-    float g[N], u[N];
-    read_lanes(g, gate + i);
-    read_lanes(u, up + i);
+    float v[N];
+    read_lanes(v, x + i);
 #pragma unroll
-    for (int k = 0; k < N; ++k) u[k] = g[k] * sigmoid<T>(g[k]) * u[k];
+    for (int k = 0; k < N; ++k) v[k] = F::template of<T>(v[k]);
+    write_lanes(y + i, v);
+  }
+};
+
+/// dx = or += dy · f'(x)
+template <class T, class F>
+struct unary_backward_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* dx;
+  bool add;
+  const T *dy, *x;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float d[N], v[N];
+    read_lanes(d, dy + i);
+    read_lanes(v, x + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) d[k] *= F::template slope<T>(v[k]);
+    put_lanes(dx + i, add, d);
+  }
+};
+
+/// y = f(a, b); y may be a or b.
+template <class T, class F>
+struct binary_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* y;
+  const T *a, *b;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float u[N], v[N];
+    read_lanes(u, a + i);
+    read_lanes(v, b + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) u[k] = F::template of<T>(u[k], v[k]);
     write_lanes(y + i, u);
   }
 };
@@ -60,96 +140,6 @@ struct swiglu_backward_map {
   }
 };
 
-template <class T>
-struct silu_map {
-  static constexpr int lanes = lanes_of<T>;
-  T* y;
-  const T* x;
-
-  template <int N>
-  __device__ void at(index_t i) const {
-    float v[N];
-    read_lanes(v, x + i);
-#pragma unroll
-    for (int k = 0; k < N; ++k) v[k] *= sigmoid<T>(v[k]);
-    write_lanes(y + i, v);
-  }
-};
-
-template <class T>
-struct silu_backward_map {
-  static constexpr int lanes = lanes_of<T>;
-  T* dx;
-  bool add;
-  const T *dy, *x;
-
-  template <int N>
-  __device__ void at(index_t i) const {
-    float d[N], v[N];
-    read_lanes(d, dy + i);
-    read_lanes(v, x + i);
-#pragma unroll
-    for (int k = 0; k < N; ++k) d[k] *= silu_slope(v[k], sigmoid<T>(v[k]));
-    put_lanes(dx + i, add, d);
-  }
-};
-
-/// The share of a standard normal below x: y = x Phi(x), Hendrycks & Gimpel 2016.
-__device__ __forceinline__ float normal_below(float x) { return 0.5f + 0.5f * erff(x * 0.70710678f); }
-/// d gelu(x) / dx = Phi(x) + x phi(x).
-__device__ __forceinline__ float gelu_slope(float x) { return normal_below(x) + x * 0.39894228f * expf(-0.5f * x * x); }
-
-template <class T>
-struct gelu_map {
-  static constexpr int lanes = lanes_of<T>;
-  T* y;
-  const T* x;
-
-  template <int N>
-  __device__ void at(index_t i) const {
-    float v[N];
-    read_lanes(v, x + i);
-#pragma unroll
-    for (int k = 0; k < N; ++k) v[k] *= normal_below(v[k]);
-    write_lanes(y + i, v);
-  }
-};
-
-template <class T>
-struct gelu_backward_map {
-  static constexpr int lanes = lanes_of<T>;
-  T* dx;
-  index_t add;  ///< whether to add
-  const T *dy, *x;
-
-  template <int N>
-  __device__ void at(index_t i) const {
-    float d[N], v[N];
-    read_lanes(d, dy + i);
-    read_lanes(v, x + i);
-#pragma unroll
-    for (int k = 0; k < N; ++k) d[k] *= gelu_slope(v[k]);
-    put_lanes(dx + i, add, d);
-  }
-};
-
-template <class T>
-struct multiply_map {
-  static constexpr int lanes = lanes_of<T>;
-  T* y;
-  const T *a, *b;
-
-  template <int N>
-  __device__ void at(index_t i) const {
-    float u[N], v[N];
-    read_lanes(u, a + i);
-    read_lanes(v, b + i);
-#pragma unroll
-    for (int k = 0; k < N; ++k) u[k] *= v[k];
-    write_lanes(y + i, u);
-  }
-};
-
 /// da from dy b, then db from dy a: they may be one array.
 template <class T>
 struct multiply_backward_map {
@@ -171,24 +161,6 @@ struct multiply_backward_map {
     }
     if (da) put_lanes(da + i, add_a, v);
     if (db) put_lanes(db + i, add_b, u);
-  }
-};
-
-/// y = a + b; y may be a or b.
-template <class T>
-struct add_map {
-  static constexpr int lanes = lanes_of<T>;
-  T* y;
-  const T *a, *b;
-
-  template <int N>
-  __device__ void at(index_t i) const {
-    float u[N], v[N];
-    read_lanes(u, a + i);
-    read_lanes(v, b + i);
-#pragma unroll
-    for (int k = 0; k < N; ++k) u[k] += v[k];
-    write_lanes(y + i, u);
   }
 };
 
@@ -226,7 +198,8 @@ struct timestep_map {
 template <class Scalar>
 void cuda_exec<Scalar>::swiglu(matrix y, const_matrix gate, const_matrix up) {
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, gate.data, up.data);
-  cuda::map_all(*context_, y.size(), packed, cuda::swiglu_map<Scalar>{y.data, gate.data, up.data});
+  cuda::map_all(*context_, y.size(), packed,
+                cuda::binary_map<Scalar, cuda::swiglu_function>{y.data, gate.data, up.data});
 }
 
 template <class Scalar>
@@ -241,33 +214,35 @@ void cuda_exec<Scalar>::swiglu_backward(sink dgate, sink dup, const_matrix dy, c
 template <class Scalar>
 void cuda_exec<Scalar>::silu(matrix y, const_matrix x) {
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, x.data);
-  cuda::map_all(*context_, y.size(), packed, cuda::silu_map<Scalar>{y.data, x.data});
+  cuda::map_all(*context_, y.size(), packed, cuda::unary_map<Scalar, cuda::silu_function>{y.data, x.data});
 }
 
 template <class Scalar>
 void cuda_exec<Scalar>::silu_backward(sink dx, const_matrix dy, const_matrix x) {
   if (!dx) return;
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(dx.into.data, dy.data, x.data);
-  cuda::map_all(*context_, dy.size(), packed, cuda::silu_backward_map<Scalar>{dx.into.data, dx.add, dy.data, x.data});
+  cuda::map_all(*context_, dy.size(), packed,
+                cuda::unary_backward_map<Scalar, cuda::silu_function>{dx.into.data, dx.add, dy.data, x.data});
 }
 
 template <class Scalar>
 void cuda_exec<Scalar>::gelu(matrix y, const_matrix x) {
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, x.data);
-  cuda::map_all(*context_, y.size(), packed, cuda::gelu_map<Scalar>{y.data, x.data});
+  cuda::map_all(*context_, y.size(), packed, cuda::unary_map<Scalar, cuda::gelu_function>{y.data, x.data});
 }
 
 template <class Scalar>
 void cuda_exec<Scalar>::gelu_backward(sink dx, const_matrix dy, const_matrix x) {
   if (!dx) return;
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(dx.into.data, dy.data, x.data);
-  cuda::map_all(*context_, dy.size(), packed, cuda::gelu_backward_map<Scalar>{dx.into.data, dx.add, dy.data, x.data});
+  cuda::map_all(*context_, dy.size(), packed,
+                cuda::unary_backward_map<Scalar, cuda::gelu_function>{dx.into.data, dx.add, dy.data, x.data});
 }
 
 template <class Scalar>
 void cuda_exec<Scalar>::multiply(matrix y, const_matrix a, const_matrix b) {
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, a.data, b.data);
-  cuda::map_all(*context_, y.size(), packed, cuda::multiply_map<Scalar>{y.data, a.data, b.data});
+  cuda::map_all(*context_, y.size(), packed, cuda::binary_map<Scalar, cuda::product_function>{y.data, a.data, b.data});
 }
 
 template <class Scalar>
@@ -282,7 +257,7 @@ void cuda_exec<Scalar>::multiply_backward(sink da, sink db, const_matrix dy, con
 template <class Scalar>
 void cuda_exec<Scalar>::add(matrix y, const_matrix a, const_matrix b) {
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, a.data, b.data);
-  cuda::map_all(*context_, y.size(), packed, cuda::add_map<Scalar>{y.data, a.data, b.data});
+  cuda::map_all(*context_, y.size(), packed, cuda::binary_map<Scalar, cuda::sum_function>{y.data, a.data, b.data});
 }
 
 template <class Scalar>
@@ -291,7 +266,7 @@ void cuda_exec<Scalar>::accumulate(sink dx, const_matrix x) {
   Scalar* to = dx.into.data;
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(to, x.data);
   if (dx.add)
-    cuda::map_all(*context_, x.size(), packed, cuda::add_map<Scalar>{to, to, x.data});
+    cuda::map_all(*context_, x.size(), packed, cuda::binary_map<Scalar, cuda::sum_function>{to, to, x.data});
   else
     cuda::map_all(*context_, x.size(), packed, cuda::copy_map<Scalar>{to, x.data});
 }

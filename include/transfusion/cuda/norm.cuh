@@ -10,20 +10,22 @@ namespace transfusion {
 namespace cuda {
 
 template <class T>
-void run_rms_norm(detail::cuda_context& c, const norm_operands<T>& o) {
-  constexpr int lanes = lanes_of<T>, warp = warp_threads, block = norm_block;
-  const index_t packs = o.width / lanes;
-  const bool packed = o.width % lanes == 0 && packs_fit<lanes>(o.sum, o.y, o.a, o.b, o.w);
-  if (!packed || packs > 4 * block) {
-    if (o.width <= widest_row_of_a_warp) return launch_by_rows<warp>(c, rms_norm_any_kernel<T, warp>, o);
-    return launch_by_rows<block>(c, rms_norm_any_kernel<T, block>, o);
+struct rms_norm_kernels {
+  using kernel = void (*)(norm_operands<T>);
+  template <int Lanes, int Packs, int Threads>
+  static kernel packed() {
+    return rms_norm_kernel<T, Lanes, Packs, Threads>;
   }
-  if (packs <= warp) return launch_by_rows<warp>(c, rms_norm_kernel<T, lanes, 1, warp>, o);
-  if (packs <= 2 * warp) return launch_by_rows<warp>(c, rms_norm_kernel<T, lanes, 2, warp>, o);
-  if (packs <= 4 * warp) return launch_by_rows<warp>(c, rms_norm_kernel<T, lanes, 4, warp>, o);
-  if (packs <= block) return launch_by_rows<block>(c, rms_norm_kernel<T, lanes, 1, block>, o);
-  if (packs <= 2 * block) return launch_by_rows<block>(c, rms_norm_kernel<T, lanes, 2, block>, o);
-  launch_by_rows<block>(c, rms_norm_kernel<T, lanes, 4, block>, o);
+  template <int Threads>
+  static kernel any() {
+    return rms_norm_any_kernel<T, Threads>;
+  }
+};
+
+template <class T>
+void run_rms_norm(detail::cuda_context& c, const norm_operands<T>& o) {
+  constexpr int lanes = lanes_of<T>;
+  launch_norm<rms_norm_kernels<T>, lanes>(c, packs_fit<lanes>(o.sum, o.y, o.a, o.b, o.w), o);
 }
 
 /// The parts apart, for widths and addresses that the registers or packs do not allow.
