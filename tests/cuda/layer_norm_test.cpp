@@ -8,24 +8,11 @@
 
 using namespace cuda_tests;
 
-namespace {
-
-struct shape {
-  index_t rows, cols, offset;
-};
-/// Every kernel: a row to a warp and to a block, one, two and four packs a thread, the widest, and those that fit no
-/// pack.
-constexpr shape shapes[] = {{0, 8, 0},    {1, 1, 0},    {9, 7, 0},     {33, 64, 0},   {33, 64, 1},   {100, 200, 0},
-                            {70, 256, 0}, {5, 512, 0},  {37, 1000, 0}, {3, 1025, 0},  {35, 1536, 0}, {3, 2048, 0},
-                            {2, 3000, 1}, {2, 4096, 0}, {3, 4104, 0},  {18, 8192, 0}, {1, 8300, 0}};
-
-}  // namespace
-
 // With and without a gain and an offset.
 BOOST_AUTO_TEST_CASE_TEMPLATE(layer_norm_matches_the_reference, Scalar, scalars) {
   worst_share worst("layer_norm");
   double worst_statistics = 0;
-  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
+  for_shapes<Scalar>(norm_shapes, [&](auto& exec, auto& reference, norm_shape s, draws& d) {
     using exec_t = cuda_exec<Scalar>;
     const auto normal = [&] { return d.normal(); };
     device_array<exec_t, Scalar> x(exec, s.rows, s.cols, s.offset);
@@ -56,7 +43,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(layer_norm_matches_the_reference, Scalar, scalars)
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(layer_norm_backward_matches_the_reference, Scalar, scalars) {
   worst_share worst("layer_norm_backward");
-  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
+  for_shapes<Scalar>(norm_shapes, [&](auto& exec, auto& reference, norm_shape s, draws& d) {
     using exec_t = cuda_exec<Scalar>;
     const auto normal = [&] { return d.normal(); };
     device_array<exec_t, Scalar> dy(exec, s.rows, s.cols), x(exec, s.rows, s.cols, s.offset);

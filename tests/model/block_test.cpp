@@ -188,24 +188,8 @@ BOOST_AUTO_TEST_CASE(dropout_is_of_the_step_and_not_of_its_parts) {
   c.dropout = 0.3;
   model<paper, oracle> m(exec, c, 1);
   shake(m);
-  const auto sums = [&](const std::vector<std::vector<document>>& groups) {
-    std::vector<packed_batch> batches;
-    step_share share;
-    for (const auto& g : groups) {
-      batches.push_back(m.pack(g));
-      share.all.add(batches.back());
-    }
-    std::array<double, 2> sum{};
-    for (const auto& b : batches) {
-      tape<oracle> t(exec);
-      const auto losses = m.loss(t, b, m.plan_noise(b, step_key, share), share);
-      for (std::size_t i = 0; i < 2; ++i) sum[i] += losses.mean(exec, i);
-      share.pass(b);
-    }
-    return sum;
-  };
   const auto d = documents();
-  const auto whole = sums({d}), parts = sums({{d[0]}, {d[1], d[2], d[3]}});
+  const auto whole = means_of_step(m, {d}), parts = means_of_step(m, {{d[0]}, {d[1], d[2], d[3]}});
   for (std::size_t i = 0; i < 2; ++i) BOOST_TEST(whole[i] == parts[i], boost::test_tools::tolerance(1e-12));
 
   // A pass that is not recorded leaves nothing out.

@@ -227,24 +227,8 @@ BOOST_AUTO_TEST_CASE(small_batches_add_up_to_the_large_one) {
     sizes.text_mean = over == mean_over::patches ? mean_over::items : over;
     model<three, exec_type> other(exec, sizes, 1);
     copy_by_name(m, other);
-    const auto run = [&](const std::vector<std::vector<document>>& groups) {
-      std::vector<packed_batch> batches;
-      step_share share;
-      for (const auto& g : groups) {
-        batches.push_back(other.pack(g));
-        share.all.add(batches.back());
-      }
-      std::vector<double> sums(2);
-      for (const auto& b : batches) {
-        tape<exec_type> t(exec);
-        const auto losses = other.loss(t, b, other.plan_noise(b, step_key, share), share);
-        for (std::size_t i = 0; i < 2; ++i) sums[i] += losses.mean(exec, i);
-        share.pass(b);
-      }
-      return sums;
-    };
     const auto docs = mixed();
-    const auto whole = run({docs}), parts = run({{docs[0]}, {docs[1], docs[2]}});
+    const auto whole = means_of_step(other, {docs}), parts = means_of_step(other, {{docs[0]}, {docs[1], docs[2]}});
     for (std::size_t i = 0; i < 2; ++i) BOOST_TEST(whole[i] == parts[i], boost::test_tools::tolerance(1e-12));
   }
 }

@@ -77,6 +77,8 @@ inline std::vector<document> documents() {
           alone};
 }
 
+inline constexpr random_key step_key{17, 3, stream::noise};
+
 /// Adds normal noise to every weight, the same for all policies, so that no gradient is zero by the start's symmetry.
 template <class Model>
 void shake(Model& model, double deviation = 0.3) {
@@ -109,6 +111,25 @@ double objective(const Model& model, tape<typename Model::exec_type>& tape, cons
   return value;
 }
 
+/// The terms' means over a step whose documents are packed group by group.
+template <class Model>
+std::vector<double> means_of_step(const Model& model, const std::vector<std::vector<document>>& groups) {
+  std::vector<packed_batch> batches;
+  step_share share;
+  for (const auto& g : groups) {
+    batches.push_back(model.pack(g));
+    share.all.add(batches.back());
+  }
+  std::vector<double> means(Model::loss_type::terms);
+  for (const packed_batch& b : batches) {
+    tape<typename Model::exec_type> tape(model.exec());
+    const auto losses = model.loss(tape, b, model.plan_noise(b, step_key, share), share);
+    for (std::size_t i = 0; i < means.size(); ++i) means[i] += losses.mean(model.exec(), i);
+    share.pass(b);
+  }
+  return means;
+}
+
 /// The gradients of all parameters after one pass over the batch.
 template <class Model>
 std::vector<typename Model::scalar> gradients(Model& model, const packed_batch& batch, const noise_plan& plan) {
@@ -119,7 +140,5 @@ std::vector<typename Model::scalar> gradients(Model& model, const packed_batch& 
   tape.backward();
   return on_host(model.exec(), model.parameters().gradients());
 }
-
-inline constexpr random_key step_key{17, 3, stream::noise};
 
 }  // namespace small_model
