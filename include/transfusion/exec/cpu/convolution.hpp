@@ -32,8 +32,6 @@ void cpu_exec<Scalar>::convolution_backward(sink dx, matrix dw, vector db, const
   const index_t outputs = dy.cols(), depth = w.cols(), channels = x.cols();
   const detail::tiling weight_tiles = detail::product_tiles(dw ? outputs : 0, depth, team_.threads());
   const detail::tiling input_tiles = detail::product_tiles(dx ? x.rows() : 0, channels, team_.threads());
-  const detail::tiling bias_tiles{1, db ? outputs : 0, 1, 256};
-  Scalar* packing = team_.reserve<Scalar>(detail::scratch::packing, team_.threads() * detail::packing_elements);
   const auto weight_gradient = [&](detail::tiling::tile t, Scalar* mine) {
     const detail::factor<Scalar> outer{dy.data + t.row, outputs, true};
     const detail::gathered<Scalar> neighbours{x, taps, 0, t.col};
@@ -45,15 +43,7 @@ void cpu_exec<Scalar>::convolution_backward(sink dx, matrix dw, vector db, const
     detail::packed_product(t.rows(), t.cols(), reverse.cols() * outputs, users, weights, dx.add,
                            dx.into.row(t.row) + t.col, channels, mine);
   };
-  // One region for all: the tiles of both products are independent.
-  team_.run(weight_tiles.count() + input_tiles.count() + bias_tiles.count(), [&](index_t i, int thread) {
-    Scalar* mine = packing + thread * detail::packing_elements;
-    if (i < weight_tiles.count()) return weight_gradient(weight_tiles[i], mine);
-    i -= weight_tiles.count();
-    if (i < input_tiles.count()) return input_gradient(input_tiles[i], mine);
-    const auto t = bias_tiles[i - input_tiles.count()];
-    detail::add_column_sums(db, dy, t.col, t.col_end);
-  });
+  detail::product_gradients(team_, weight_tiles, input_tiles, db, dy, weight_gradient, input_gradient);
 }
 
 }  // namespace transfusion

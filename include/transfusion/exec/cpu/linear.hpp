@@ -33,6 +33,23 @@ void add_column_sums(view<Scalar, 1> db, view<const Scalar, 2> dy, index_t begin
         true, end - begin, db.data + begin, [](auto v) { return v; }, dy.row(n) + begin);
 }
 
+/// The gradients of a product with weights [O, I] and a bias, in one region for all, as the tiles of both products are
+/// independent: weight_gradient(tile, packing) for the tiles of dw, input_gradient(tile, packing) for those of dx.
+template <class Scalar, class WeightTile, class InputTile>
+void product_gradients(cpu_team& team, const tiling& weight_tiles, const tiling& input_tiles, view<Scalar, 1> db,
+                       view<const Scalar, 2> dy, WeightTile weight_gradient, InputTile input_gradient) {
+  const tiling bias_tiles{1, db ? dy.cols() : 0, 1, 256};
+  Scalar* packing = team.reserve<Scalar>(scratch::packing, team.threads() * packing_elements);
+  team.run(weight_tiles.count() + input_tiles.count() + bias_tiles.count(), [&](index_t i, int thread) {
+    Scalar* mine = packing + thread * packing_elements;
+    if (i < weight_tiles.count()) return weight_gradient(weight_tiles[i], mine);
+    i -= weight_tiles.count();
+    if (i < input_tiles.count()) return input_gradient(input_tiles[i], mine);
+    const auto t = bias_tiles[i - input_tiles.count()];
+    add_column_sums(db, dy, t.col, t.col_end);
+  });
+}
+
 }  // namespace detail
 
 template <class Scalar>
@@ -54,8 +71,6 @@ void cpu_exec<Scalar>::linear_backward(sink dx, matrix dw, vector db, const_matr
   const index_t rows = dy.rows(), inputs = w.cols(), outputs = dy.cols();
   const detail::tiling weight_tiles = detail::product_tiles(dw ? outputs : 0, inputs, team_.threads());
   const detail::tiling input_tiles = detail::product_tiles(dx ? rows : 0, inputs, team_.threads());
-  const detail::tiling bias_tiles{1, db ? outputs : 0, 1, 256};
-  Scalar* packing = team_.reserve<Scalar>(detail::scratch::packing, team_.threads() * detail::packing_elements);
   const auto weight_gradient = [&](detail::tiling::tile t, Scalar* mine) {
     detail::product<Scalar>(t.rows(), t.cols(), rows, {dy.data + t.row, outputs, true}, {x.data + t.col, inputs}, true,
                             dw.row(t.row) + t.col, inputs, mine);
@@ -64,15 +79,7 @@ void cpu_exec<Scalar>::linear_backward(sink dx, matrix dw, vector db, const_matr
     detail::product<Scalar>(t.rows(), t.cols(), outputs, {dy.row(t.row), outputs}, {w.data + t.col, inputs}, dx.add,
                             dx.into.row(t.row) + t.col, inputs, mine);
   };
-  // One region for all: the tiles of both products are independent.
-  team_.run(weight_tiles.count() + input_tiles.count() + bias_tiles.count(), [&](index_t i, int thread) {
-    Scalar* mine = packing + thread * detail::packing_elements;
-    if (i < weight_tiles.count()) return weight_gradient(weight_tiles[i], mine);
-    i -= weight_tiles.count();
-    if (i < input_tiles.count()) return input_gradient(input_tiles[i], mine);
-    const auto t = bias_tiles[i - input_tiles.count()];
-    detail::add_column_sums(db, dy, t.col, t.col_end);
-  });
+  detail::product_gradients(team_, weight_tiles, input_tiles, db, dy, weight_gradient, input_gradient);
 }
 
 }  // namespace transfusion
