@@ -65,9 +65,10 @@ struct deep_patch {
 
     layer(tf::parameter_set<Exec>& set, const std::string& name, const options& o, index_t width)
         : sizes(o),
-          in_hidden(set, name + ".in_hidden", values(), o.hidden, tf::bias::on, scaled_to(values())),
-          in(set, name + ".in", o.hidden, width, tf::bias::on, scaled_to(o.hidden)),
-          out_hidden(set, name + ".out_hidden", width, o.hidden, tf::bias::on, scaled_to(width)),
+          in_hidden(set, name + ".in_hidden", values(), o.hidden, tf::bias::on,
+                    tf::initial_value::keeping_size(values())),
+          in(set, name + ".in", o.hidden, width, tf::bias::on, tf::initial_value::keeping_size(o.hidden)),
+          out_hidden(set, name + ".out_hidden", width, o.hidden, tf::bias::on, tf::initial_value::keeping_size(width)),
           out(set, name + ".out", o.hidden, values(), tf::bias::on, tf::initial_value::zeros()),
           time(set, name + ".time", width, width) {}
 
@@ -81,10 +82,6 @@ struct deep_patch {
     }
 
    private:
-    /// Keeps the size of what passes through.
-    static tf::initial_value scaled_to(index_t inputs) {
-      return tf::initial_value::normal(1 / std::sqrt(static_cast<double>(inputs)));
-    }
     tf::patch_shape window() const { return {sizes.patch, sizes.patch}; }
     index_t values() const { return sizes.channels * sizes.patch * sizes.patch; }
   };

@@ -110,7 +110,9 @@ BOOST_AUTO_TEST_CASE(the_whole_model_s_gradients) {
   shake(m);
   const auto batch = m.pack(documents());
   const auto plan = m.plan_noise(batch, step_key);
-  const auto report = directional_check(m, [&](auto& t) { return objective(m, t, batch, plan); }, {5, 0, stream::test});
+  const double step = 2.5e-4;  // the objective is much curved here: at 1e-3 the differences err by 2e-7
+  const auto report = directional_check(
+      m, [&](auto& t) { return objective(m, t, batch, plan); }, {5, 0, stream::test}, step);
   BOOST_TEST(report.within(1e-8), report.text());
   BOOST_TEST(report.checked == m.parameters().size());
 }

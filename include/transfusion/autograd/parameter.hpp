@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
 #include <deque>
 #include <initializer_list>
 #include <string>
@@ -22,6 +23,8 @@ struct initial_value {
   double constant = 0;
 
   static constexpr initial_value normal(double scale) { return {scale, 0}; }
+  /// Deviation 1/√inputs: what passes a linear layer or a convolution keeps its size.
+  static initial_value keeping_size(index_t inputs) { return normal(1 / std::sqrt(static_cast<double>(inputs))); }
   static constexpr initial_value zeros() { return {0, 0}; }
   static constexpr initial_value ones() { return {0, 1}; }
 };

@@ -97,8 +97,9 @@ struct unet {
           pyramid_(along(o.axes, 3), along(o.axes, 2), o.levels()),
           time_(set, name + ".time", o.time_width, o.time_width),
           in_(set, name + ".in", taps(), o.channels, channels_at(o, 0)),
-          to_rows_(set, name + ".to_rows", last_channels(), width, bias::on),
-          from_rows_(set, name + ".from_rows", width, last_channels(), bias::on),
+          to_rows_(set, name + ".to_rows", last_channels(), width, bias::on,
+                   initial_value::keeping_size(last_channels())),
+          from_rows_(set, name + ".from_rows", width, last_channels(), bias::on, initial_value::keeping_size(width)),
           norm_(set, name + ".norm", channels_at(o, 0), o.groups),
           out_(set, name + ".out", taps(), channels_at(o, 0), o.channels, initial_value::zeros()) {
       declare_stages(set, name);

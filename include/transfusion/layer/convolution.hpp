@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cmath>
 #include <string>
 
 #include "transfusion/autograd/op/convolution.hpp"
@@ -17,14 +16,13 @@ struct convolution_tables {
 namespace layer {
 
 /// A convolution over grids of any rank. Parameters `name.weight` [out, K, in] and `name.bias` [out], K taps. Weights
-/// start with deviation 1/√(K·in), which keeps the size of what passes.
+/// start so that the size of what passes is kept.
 template <class Exec>
 struct convolution {
   parameter<Exec> weight, offset;
 
   convolution(parameter_set<Exec>& set, const std::string& name, index_t taps, index_t in, index_t out)
-      : convolution(set, name, taps, in, out,
-                    initial_value::normal(1 / std::sqrt(static_cast<double>(taps) * static_cast<double>(in)))) {}
+      : convolution(set, name, taps, in, out, initial_value::keeping_size(taps * in)) {}
 
   convolution(parameter_set<Exec>& set, const std::string& name, index_t taps, index_t in, index_t out,
               initial_value start)

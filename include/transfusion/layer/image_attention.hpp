@@ -22,9 +22,9 @@ struct image_attention {
 
   image_attention(parameter_set<Exec>& set, const std::string& name, index_t channels, index_t heads, index_t groups)
       : norm(set, name + ".norm", channels, groups),
-        query(set, name + ".query", channels, channels, bias::on),
-        key(set, name + ".key", channels, channels, bias::on),
-        value(set, name + ".value", channels, channels, bias::on),
+        query(set, name + ".query", channels, channels, bias::on, initial_value::keeping_size(channels)),
+        key(set, name + ".key", channels, channels, bias::on, initial_value::keeping_size(channels)),
+        value(set, name + ".value", channels, channels, bias::on, initial_value::keeping_size(channels)),
         out(set, name + ".out", channels, channels, bias::on, initial_value::zeros()),
         shape{heads, heads, channels / heads, 1 / std::sqrt(static_cast<double>(channels / heads))} {}
 

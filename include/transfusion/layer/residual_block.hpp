@@ -15,7 +15,7 @@ namespace transfusion::layer {
 
 /// Norm, SiLU, convolution; plus the embedded time; norm, SiLU, convolution; plus the input (Ho et al. 2020, appendix
 /// B; without the scale and shift of Nichol & Dhariwal 2021). The second convolution starts at 0. Where the channels
-/// change, the input passes a linear layer.
+/// change, the input passes a linear layer that keeps its size: what comes from far down a U-Net passes many of them.
 template <class Exec>
 struct residual_block {
   group_norm<Exec> norm_in;
@@ -29,10 +29,10 @@ struct residual_block {
                  index_t time_width, index_t groups)
       : norm_in(set, name + ".norm_in", in, groups),
         conv_in(set, name + ".conv_in", taps, in, out),
-        time(set, name + ".time", time_width, out, bias::on),
+        time(set, name + ".time", time_width, out, bias::on, initial_value::keeping_size(time_width)),
         norm_out(set, name + ".norm_out", out, groups),
         conv_out(set, name + ".conv_out", taps, out, out, initial_value::zeros()) {
-    if (in != out) shortcut.emplace(set, name + ".shortcut", in, out, bias::on);
+    if (in != out) shortcut.emplace(set, name + ".shortcut", in, out, bias::on, initial_value::keeping_size(in));
   }
 
   /// x: [N, in] of this level; embedded_time: [I, time width]; result: [N, out].

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "transfusion/core/error.hpp"
@@ -66,29 +67,15 @@ struct packing_rules {
   bool prefix_both_ways = false;  ///< rows of a prefix see each other: none of them but the last has a target
 };
 
+/// Gives the patches of an image of this shape and modality.
+using grid_rule = std::function<patch_grid(image_shape, index_t)>;
+
 namespace detail {
-
-/// Something that gives the patch grid of an image: grid(image_shape, modality). It refers to a callable of any type,
-/// so that packing is compiled once and not for every model.
-class grid_rule {
- public:
-  template <class Grid>
-  explicit grid_rule(const Grid& grid)
-      : grid_(&grid), call_([](const void* g, image_shape shape, index_t modality) {
-          return (*static_cast<const Grid*>(g))(shape, modality);
-        }) {}
-
-  patch_grid operator()(image_shape shape, index_t modality) const { return call_(grid_, shape, modality); }
-
- private:
-  const void* grid_;
-  patch_grid (*call_)(const void*, image_shape, index_t);
-};
 
 /// Lays documents out row by row.
 class packer {
  public:
-  packer(const packing_rules& rules, grid_rule grid) : rules_(rules), grid_(grid) {
+  packer(const packing_rules& rules, const grid_rule& grid) : rules_(rules), grid_(grid) {
     batch_.modalities.resize(rules.modalities.size());
   }
 
@@ -218,7 +205,7 @@ class packer {
   }
 
   packing_rules rules_;
-  grid_rule grid_;
+  const grid_rule& grid_;
   packed_batch batch_;
   std::vector<noised_copy> copies_;
 };
@@ -226,12 +213,10 @@ class packer {
 }  // namespace detail
 
 /// Packs documents into one batch: BOS, the segments with begin and end tokens around each image, EOS. Next-token
-/// targets follow the paper (§3): no loss on a BOI input, none on patches, EOI never predicted. `grid(shape, modality)`
-/// gives the patches of an image. Throws shape_error on a document whose image does not fit its shape, its modality or
-/// the grid, or on a negative token.
-template <class Grid>
-packed_batch pack(const std::vector<document>& documents, const packing_rules& rules, Grid grid) {
-  detail::packer packer(rules, detail::grid_rule(grid));
+/// targets follow the paper (§3): no loss on a BOI input, none on patches, EOI never predicted. Throws shape_error on a
+/// document whose image does not fit its shape, its modality or the grid, or on a negative token.
+inline packed_batch pack(const std::vector<document>& documents, const packing_rules& rules, const grid_rule& grid) {
+  detail::packer packer(rules, grid);
   for (const document& d : documents) packer.add(d);
   return packer.finish();
 }

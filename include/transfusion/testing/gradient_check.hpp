@@ -211,7 +211,7 @@ class gradient_check {
 /// direction against gradient · direction. objective(tape) -> double places the roots; the model's weights are put
 /// back.
 template <class Model, class Objective>
-gradient_report directional_check(Model& model, Objective objective, random_key key) {
+gradient_report directional_check(Model& model, Objective objective, random_key key, double step = 1e-3) {
   using exec_type = typename Model::exec_type;
   static_assert(std::is_same_v<typename exec_type::scalar, double>, "take a double policy");
   exec_type& exec = model.exec();
@@ -238,12 +238,13 @@ gradient_report directional_check(Model& model, Objective objective, random_key 
     const auto put = [&](const std::vector<double>& w) {
       exec.upload(p.master().data, w.data(), w.size() * sizeof(double));
     };
-    const double numeric = central_difference([&](double h) {
+    const auto objective_at = [&](double h) {
       for (std::size_t i = 0; i < moved.size(); ++i) moved[i] = kept[i] + h * direction[i];
       put(moved);
       tape<exec_type> tape(exec, recording::off);
       return objective(tape);
-    });
+    };
+    const double numeric = central_difference(objective_at, step);
     put(kept);
     report.add(p.name(), -1, analytic, numeric, std::sqrt(size));
   });
