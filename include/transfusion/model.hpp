@@ -17,6 +17,7 @@
 #include "transfusion/model_config.hpp"
 #include "transfusion/model_inputs.hpp"
 #include "transfusion/policies.hpp"
+#include "transfusion/prebuilt.hpp"
 #include "transfusion/sequence/step_share.hpp"
 
 namespace transfusion {

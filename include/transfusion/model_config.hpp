@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "transfusion/core/error.hpp"
 #include "transfusion/loss/shares.hpp"
@@ -71,34 +67,6 @@ struct model_config {
     return weights;
   }
 };
-
-namespace detail {
-
-/// Every marker is a token of the vocabulary; those of a modality are shared with no other marker.
-inline void require_markers(const marker_tokens& markers, std::span<const modality_markers> tokens,
-                            index_t vocabulary) {
-  const auto in_vocabulary = [&](const std::string& name, token_t value, bool optional) {
-    require<config_error>((optional && value == ignored) || (value >= 0 && value < vocabulary), name, ": found ", value,
-                          ", expected a token of the vocabulary of ", vocabulary);
-  };
-  in_vocabulary("markers.bos", markers.bos, true);
-  in_vocabulary("markers.eos", markers.eos, true);
-  std::vector<token_t> taken{markers.bos, markers.eos};
-  for (std::size_t m = 0; m < tokens.size(); ++m) {
-    const std::string where = m == 0 ? "markers." : "modality " + std::to_string(m) + ": ";
-    const std::string begin = m == 0 ? "boi" : "begin", end = m == 0 ? "eoi" : "end";
-    in_vocabulary(where + begin, tokens[m].begin, false);
-    in_vocabulary(where + end, tokens[m].end, false);
-    const auto free = [&](token_t t) { return std::find(taken.begin(), taken.end(), t) == taken.end(); };
-    require<config_error>(tokens[m].begin != tokens[m].end && free(tokens[m].begin) && free(tokens[m].end),
-                          m == 0 ? "markers" : "modality " + std::to_string(m), ": found ", begin, " ", tokens[m].begin,
-                          ", ", end, " ", tokens[m].end, ", expected tokens that no other marker has");
-    taken.push_back(tokens[m].begin);
-    taken.push_back(tokens[m].end);
-  }
-}
-
-}  // namespace detail
 
 /// Fills in what was left at 0. Throws config_error naming the member, the value found and the value expected.
 template <variant Variant>

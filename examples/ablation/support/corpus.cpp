@@ -7,13 +7,13 @@
 #include "support/pixel.hpp"
 #include "transfusion/core/error.hpp"
 #include "transfusion/core/philox.hpp"
+#include "transfusion/sequence/pair.hpp"
 #include "transfusion/train/data_order.hpp"
 
 namespace ablation {
 
 namespace {
 
-constexpr double caption_first_share = 0.8;
 constexpr index_t most_candidates = 10, most_shown = 10;
 
 std::vector<captioned> captioned_images(const support::labelled_images& set) {
@@ -53,9 +53,8 @@ std::vector<tf::document> corpus::documents(index_t step, index_t pairs, std::ui
     const index_t place = step * pairs + i;
     const captioned& c = train_[static_cast<std::size_t>(order(place))];
     const tf::random_key choice{seed, 0, tf::stream::document_order};
-    tf::segment words = tokens(c.caption), shown = picture(c);
-    if (choice.uniform(static_cast<std::uint64_t>(place)) >= caption_first_share) std::swap(words, shown);
-    documents.push_back({std::move(words), std::move(shown)});
+    const double u = choice.uniform(static_cast<std::uint64_t>(place));
+    documents.push_back(tf::paired(tokens(c.caption), picture(c), u));
   }
   return documents;
 }

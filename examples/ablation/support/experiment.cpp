@@ -11,6 +11,7 @@ nlohmann::json settings_of(const settings& s, const trial& t) {
   json["width_share"] = t.sizes.width;
   json["lambda"] = t.sizes.lambda;
   json["equal_patches"] = t.sizes.equal_patches;
+  json["swept"] = swept_evaluations(s);
   return json;
 }
 

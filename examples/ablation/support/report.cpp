@@ -50,7 +50,7 @@ std::vector<series> loss_lines(const experiment& e, const settings& s, std::span
 std::vector<series> trial_lines(const experiment& e, std::span<const result> results) {
   std::vector<series> lines;
   for (const trial& t : e.trials) {
-    const spread at = mean_over(t, results, [](const result& r) { return r.measure("frechet"); });
+    const spread at = over_seeds(t.name, "frechet", results);
     if (t.line.empty() || at.count == 0) continue;
     auto line = std::find_if(lines.begin(), lines.end(), [&](const series& l) { return l.name == t.line; });
     if (line == lines.end()) line = lines.insert(lines.end(), {t.line, {}, {}});
@@ -155,12 +155,10 @@ std::string about_training(const settings& s, const corpus& data) {
          n(s.pairs) +
          " pictures with their captions (but for patch sizes, see there), four in five caption first, with " +
          n(s.seeds) + (s.seeds == 1 ? " seed" : " seeds") +
-         "; with the same seed all see the same pictures in the same "
-         "order. Usual sizes: " +
-         n(s.layers) + " layers, width " + n(s.width) + ", " + n(s.heads) +
+         "; with the same seed all see the same pictures in the same order. Usual sizes: " + n(s.layers) +
+         " layers, width " + n(s.width) + ", " + n(s.heads) +
          " heads, patches of 4 × 4, λ = 5; the model predicts v, steadier in short runs than the paper's ε, unless a "
-         "table "
-         "says otherwise. Each draws " +
+         "table says otherwise. Each draws " +
          n(s.drawn) + " pictures in " + std::to_string(s.image_steps) + " steps with guidance " +
          support::fixed(s.guidance, 1) +
          ", with averaged weights. What ± says is the standard deviation over the seeds. A change, seed by seed, "
@@ -170,9 +168,8 @@ std::string about_training(const settings& s, const corpus& data) {
 std::string about_measures(std::span<const result> results) {
   std::string text =
       "Captions right: how often the right caption is the likeliest of ten. Perplexity: of held-out pictures' "
-      "captions, "
-      "marks included. Denoising loss: of held-out pictures after their captions, the same noise for all. TFLOP: of "
-      "the training's matrix products and convolutions.";
+      "captions, marks included. Denoising loss: of held-out pictures after their captions, the same noise for all. "
+      "TFLOP: of the training's matrix products and convolutions.";
   for (const result& r : results) {
     if (r.trial != real_pictures) continue;
     text += " As many real pictures have a Fréchet distance of " + support::fixed(r.measures.at("frechet"));

@@ -10,6 +10,9 @@
 
 namespace ablation {
 
+/// The values of one measure over the seeds of a trial.
+spread over_seeds(const std::string& trial, const std::string& measure, std::span<const result> results);
+
 /// A line a trial: the mean of each measure that was taken ± its deviation over the seeds.
 support::markdown_table measures_table(const experiment& e, std::span<const result> results);
 

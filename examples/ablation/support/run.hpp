@@ -35,7 +35,8 @@ inline index_t patches_of(tf::image_shape shape, index_t patch) { return shape.h
 inline index_t pairs_of(const job& j) {
   const trial_sizes& z = j.what.sizes;
   if (!z.equal_patches) return j.set.pairs;
-  return std::max<index_t>(1, j.set.pairs * patches_of(j.data.shape(), 4) / patches_of(j.data.shape(), z.patch));
+  const index_t usual = patches_of(j.data.shape(), trial_sizes{}.patch), here = patches_of(j.data.shape(), z.patch);
+  return std::max<index_t>(1, j.set.pairs * usual / here);
 }
 
 template <class Variant>

@@ -7,15 +7,6 @@ namespace ablation {
 
 namespace {
 
-/// The values of one measure over the seeds of a trial.
-spread over_seeds(const std::string& trial, const std::string& measure, std::span<const result> results) {
-  std::vector<double> values;
-  for (const result& r : results)
-    if (r.trial == trial)
-      if (const auto v = r.measure(measure)) values.push_back(*v);
-  return spread_of(values);
-}
-
 /// What a run costs: neither good nor bad, and in every table.
 bool is_cost(const measure& m) {
   return m.name == "parameters" || m.name == "seconds" || m.name == "gflop" || m.name == "pictures";
@@ -35,6 +26,14 @@ std::string cell(const spread& s, const measure& m) {
 }
 
 }  // namespace
+
+spread over_seeds(const std::string& trial, const std::string& measure, std::span<const result> results) {
+  std::vector<double> values;
+  for (const result& r : results)
+    if (r.trial == trial)
+      if (const auto v = r.measure(measure)) values.push_back(*v);
+  return spread_of(values);
+}
 
 support::markdown_table measures_table(const experiment& e, std::span<const result> results) {
   std::vector<const measure*> columns;

@@ -109,48 +109,11 @@ class parameter_set {
   static constexpr bool has_copy = !std::is_same_v<scalar, real>;
 
   /// Declares a parameter. Throws config_error on a name used twice or an extent below 1.
-  parameter<Exec> declare(std::string name, std::vector<index_t> shape, initial_value start, decay decays = decay::on) {
-    for (const auto& r : records_) require<config_error>(r.name != name, "parameter ", name, " is declared twice");
-    for (index_t extent : shape)
-      require<config_error>(extent > 0, "parameter ", name, ": extent ", extent, ", expected > 0");
-    records_.push_back({std::move(name), std::move(shape), start, decays});
-    return parameter<Exec>(&records_.back());
-  }
+  parameter<Exec> declare(std::string name, std::vector<index_t> shape, initial_value start, decay decays = decay::on);
 
   /// Takes the block's memory from the policy and draws the starting values, a pure function of the seed and the order
   /// of names.
-  void allocate(Exec& exec, std::uint64_t seed) {
-    exec_ = &exec;
-    index_t end = 0;
-    for (decay group : {decay::on, decay::off}) {
-      for (auto& r : records_)
-        if (r.decays == group) {
-          r.offset = end;
-          end += (r.size() + alignment - 1) / alignment * alignment;
-        }
-      if (group == decay::on) decayed_ = end;
-    }
-    end_ = end;
-    find_trained();
-    values_ = buffer<Exec, real>(exec, end);
-    if constexpr (has_copy) copy_ = buffer<Exec, scalar>(exec, end);
-    exec.fill(values_.all(), 0);
-    std::uint32_t number = 0;
-    for (auto& r : records_) {
-      r.master = values_.all().data + r.offset;
-      if constexpr (has_copy)
-        r.value = copy_.all().data + r.offset;
-      else
-        r.value = r.master;
-      const view<real, 1> w(r.master, r.size());
-      if (r.start.scale != 0)
-        exec.normal(w, random_key{seed, number, stream::weights}, r.start.scale);
-      else
-        exec.fill(w, r.start.constant);
-      ++number;
-    }
-    refresh();
-  }
+  void allocate(Exec& exec, std::uint64_t seed);
 
   /// Brings the copy that products read up to date with the masters; does nothing where they are one.
   void refresh() {
@@ -240,20 +203,7 @@ class parameter_set {
   }
 
   /// Joins neighbours, with the padding between them.
-  void find_trained() {
-    trained_.clear();
-    if (end_ == 0) return;
-    for (decay group : std::initializer_list<decay>{decay::on, decay::off}) {
-      const index_t group_end = group == decay::on ? decayed_ : end_;
-      bool open = false;
-      for (const record& r : records_) {
-        if (r.decays != group) continue;
-        if (open && r.frozen) trained_.back().end = r.offset;
-        if (!open && !r.frozen) trained_.push_back({r.offset, group_end, group});
-        open = !r.frozen;
-      }
-    }
-  }
+  void find_trained();
 
   Exec* exec_ = nullptr;
   std::deque<record> records_;  // a deque: handles point into it
@@ -263,5 +213,65 @@ class parameter_set {
   index_t end_ = 0;  ///< of the block; 0 until it is allocated
   std::vector<parameter_range> trained_;
 };
+
+template <class Exec>
+parameter<Exec> parameter_set<Exec>::declare(std::string name, std::vector<index_t> shape, initial_value start,
+                                             decay decays) {
+  for (const auto& r : records_) require<config_error>(r.name != name, "parameter ", name, " is declared twice");
+  for (index_t extent : shape)
+    require<config_error>(extent > 0, "parameter ", name, ": extent ", extent, ", expected > 0");
+  records_.push_back({std::move(name), std::move(shape), start, decays});
+  return parameter<Exec>(&records_.back());
+}
+
+template <class Exec>
+void parameter_set<Exec>::allocate(Exec& exec, std::uint64_t seed) {
+  exec_ = &exec;
+  index_t end = 0;
+  for (decay group : {decay::on, decay::off}) {
+    for (auto& r : records_)
+      if (r.decays == group) {
+        r.offset = end;
+        end += (r.size() + alignment - 1) / alignment * alignment;
+      }
+    if (group == decay::on) decayed_ = end;
+  }
+  end_ = end;
+  find_trained();
+  values_ = buffer<Exec, real>(exec, end);
+  if constexpr (has_copy) copy_ = buffer<Exec, scalar>(exec, end);
+  exec.fill(values_.all(), 0);
+  std::uint32_t number = 0;
+  for (auto& r : records_) {
+    r.master = values_.all().data + r.offset;
+    if constexpr (has_copy)
+      r.value = copy_.all().data + r.offset;
+    else
+      r.value = r.master;
+    const view<real, 1> w(r.master, r.size());
+    if (r.start.scale != 0)
+      exec.normal(w, random_key{seed, number, stream::weights}, r.start.scale);
+    else
+      exec.fill(w, r.start.constant);
+    ++number;
+  }
+  refresh();
+}
+
+template <class Exec>
+void parameter_set<Exec>::find_trained() {
+  trained_.clear();
+  if (end_ == 0) return;
+  for (decay group : std::initializer_list<decay>{decay::on, decay::off}) {
+    const index_t group_end = group == decay::on ? decayed_ : end_;
+    bool open = false;
+    for (const record& r : records_) {
+      if (r.decays != group) continue;
+      if (open && r.frozen) trained_.back().end = r.offset;
+      if (!open && !r.frozen) trained_.push_back({r.offset, group_end, group});
+      open = !r.frozen;
+    }
+  }
+}
 
 }  // namespace transfusion

@@ -113,23 +113,10 @@ class tape {
   }
 
   /// Runs every recorded step in reverse order. Parameter gradients are added to.
-  void backward() {
-    for (auto s = steps_.rbegin(); s != steps_.rend(); ++s) {
-      if (s->first_output == s->last_output || any_gradient(s->first_output, s->last_output)) s->run(s->step, *this);
-      for (index_t i = s->first_output; i < s->last_output; ++i) release(node_at(i));
-    }
-    for (index_t i = 0; i < node_count_; ++i) release(node_at(i));
-    steps_.clear();
-  }
+  void backward();
 
   /// Forgets all variables and steps; memory stays for the next step.
-  void reset() {
-    for (index_t i = 0; i < node_count_; ++i) release(node_at(i));
-    node_count_ = outputs_begin_ = 0;
-    steps_.clear();
-    host_memory_.reset();
-    memory_.reset();
-  }
+  void reset();
 
   // --- for backward steps -------------------------------------------------------------------------------------------
 
@@ -139,29 +126,11 @@ class tape {
   view<scalar, 2> gradient(var<Exec> x) const { return gradient_view(*x.node()); }
 
   /// Where to leave a contribution to x's gradient; empty where x needs none.
-  gradient_sink<scalar> sink(var<Exec> x) {
-    detail::node<Exec>& n = *x.node();
-    if (!n.differentiable) return {};
-    if (!n.gradient) {
-      n.gradient = gradients_.acquire(n.value.size());
-      return {gradient_view(n), false};
-    }
-    own(n);
-    return {gradient_view(n), true};
-  }
+  gradient_sink<scalar> sink(var<Exec> x);
 
   /// Adds the gradient of y to x, which has the same shape. Costs nothing where x has none yet: both then hold one
   /// buffer.
-  void pass_gradient(var<Exec> y, var<Exec> x) {
-    detail::node<Exec>& to = *x.node();
-    if (!to.differentiable) return;
-    if (to.gradient) {
-      exec_->accumulate(sink(x), gradient(y));
-      return;
-    }
-    to.gradient = y.node()->gradient;
-    ++to.gradient->holders;
-  }
+  void pass_gradient(var<Exec> y, var<Exec> x);
 
   /// The gradient of x, to be changed in place.
   view<scalar, 2> own_gradient(var<Exec> x) {
@@ -180,13 +149,7 @@ class tape {
   };
   static constexpr index_t nodes_per_block = 256;
 
-  var<Exec> make(view<scalar, 2> value, bool differentiable) {
-    if (node_count_ == static_cast<index_t>(nodes_.size()) * nodes_per_block)
-      nodes_.emplace_back(new detail::node<Exec>[nodes_per_block]);
-    detail::node<Exec>& n = node_at(node_count_++);
-    n = {value, nullptr, differentiable};
-    return var<Exec>(&n);
-  }
+  var<Exec> make(view<scalar, 2> value, bool differentiable);
 
   detail::node<Exec>& node_at(index_t i) {
     return nodes_[static_cast<std::size_t>(i / nodes_per_block)][static_cast<std::size_t>(i % nodes_per_block)];
@@ -204,13 +167,7 @@ class tape {
     return {n.gradient->memory.all().data, n.value.rows(), n.value.cols()};
   }
   /// A shared buffer is copied before it is written.
-  void own(detail::node<Exec>& n) {
-    if (n.gradient->holders == 1) return;
-    const view<scalar, 2> shared = gradient_view(n);
-    --n.gradient->holders;
-    n.gradient = gradients_.acquire(n.value.size());
-    exec_->copy(gradient_view(n).flat(), shared.flat());
-  }
+  void own(detail::node<Exec>& n);
 
   Exec* exec_;
   step_memory<Exec> memory_;
@@ -223,5 +180,66 @@ class tape {
   index_t outputs_begin_ = 0;
   std::vector<step_record> steps_;
 };
+
+template <class Exec>
+void tape<Exec>::backward() {
+  for (auto s = steps_.rbegin(); s != steps_.rend(); ++s) {
+    if (s->first_output == s->last_output || any_gradient(s->first_output, s->last_output)) s->run(s->step, *this);
+    for (index_t i = s->first_output; i < s->last_output; ++i) release(node_at(i));
+  }
+  for (index_t i = 0; i < node_count_; ++i) release(node_at(i));
+  steps_.clear();
+}
+
+template <class Exec>
+void tape<Exec>::reset() {
+  for (index_t i = 0; i < node_count_; ++i) release(node_at(i));
+  node_count_ = outputs_begin_ = 0;
+  steps_.clear();
+  host_memory_.reset();
+  memory_.reset();
+}
+
+template <class Exec>
+auto tape<Exec>::sink(var<Exec> x) -> gradient_sink<scalar> {
+  detail::node<Exec>& n = *x.node();
+  if (!n.differentiable) return {};
+  if (!n.gradient) {
+    n.gradient = gradients_.acquire(n.value.size());
+    return {gradient_view(n), false};
+  }
+  own(n);
+  return {gradient_view(n), true};
+}
+
+template <class Exec>
+void tape<Exec>::pass_gradient(var<Exec> y, var<Exec> x) {
+  detail::node<Exec>& to = *x.node();
+  if (!to.differentiable) return;
+  if (to.gradient) {
+    exec_->accumulate(sink(x), gradient(y));
+    return;
+  }
+  to.gradient = y.node()->gradient;
+  ++to.gradient->holders;
+}
+
+template <class Exec>
+var<Exec> tape<Exec>::make(view<scalar, 2> value, bool differentiable) {
+  if (node_count_ == static_cast<index_t>(nodes_.size()) * nodes_per_block)
+    nodes_.emplace_back(new detail::node<Exec>[nodes_per_block]);
+  detail::node<Exec>& n = node_at(node_count_++);
+  n = {value, nullptr, differentiable};
+  return var<Exec>(&n);
+}
+
+template <class Exec>
+void tape<Exec>::own(detail::node<Exec>& n) {
+  if (n.gradient->holders == 1) return;
+  const view<scalar, 2> shared = gradient_view(n);
+  --n.gradient->holders;
+  n.gradient = gradients_.acquire(n.value.size());
+  exec_->copy(gradient_view(n).flat(), shared.flat());
+}
 
 }  // namespace transfusion

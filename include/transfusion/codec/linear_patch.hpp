@@ -69,29 +69,39 @@ struct linear_patch {
     std::optional<transfusion::layer::timestep_mlp<Exec>> time;
 
     /// Without `tells_time` the rows do not depend on the timestep: for variants that tell it elsewhere.
-    layer(parameter_set<Exec>& set, const std::string& name, const options& o, index_t width, bool tells_time = true)
-        : sizes((require_valid(o), o)),
-          in(set, name + ".in", patch_values(), width, bias::on),
-          out(set, name + ".out", width, patch_values(), bias::on, initial_value::zeros()) {
-      const index_t embedded = sizes.time == time_place::after_projection ? width : patch_values();
-      if (tells_time) time.emplace(set, name + ".time", width, embedded);
-    }
+    layer(parameter_set<Exec>& set, const std::string& name, const options& o, index_t width, bool tells_time = true);
 
-    encoded_images<Exec, no_skip> encode(tape<Exec>& tape, const image_batch<Exec>& x) const {
-      auto patches = patchify(tape, x.values, x.places, x.patches(), window(sizes), sizes.channels);
-      if (!time) return {in(tape, patches), {}};
-      auto e = gather_rows(tape, (*time)(tape, x.times), x.image_of_patch);
-      if (sizes.time == time_place::before_projection) return {in(tape, add(tape, patches, e)), {}};
-      return {add(tape, in(tape, patches), e), {}};
-    }
-
-    var<Exec> decode(tape<Exec>& tape, var<Exec> hidden, no_skip, const image_batch<Exec>& x) const {
-      return unpatchify(tape, out(tape, hidden), x.places, window(sizes), x.values.size());
-    }
+    encoded_images<Exec, no_skip> encode(tape<Exec>& tape, const image_batch<Exec>& x) const;
+    var<Exec> decode(tape<Exec>& tape, var<Exec> hidden, no_skip, const image_batch<Exec>& x) const;
 
    private:
     index_t patch_values() const { return sizes.channels * window(sizes).size(); }
   };
 };
+
+template <class Exec>
+linear_patch::layer<Exec>::layer(parameter_set<Exec>& set, const std::string& name, const options& o, index_t width,
+                                 bool tells_time)
+    : sizes((require_valid(o), o)),
+      in(set, name + ".in", patch_values(), width, bias::on),
+      out(set, name + ".out", width, patch_values(), bias::on, initial_value::zeros()) {
+  const index_t embedded = sizes.time == time_place::after_projection ? width : patch_values();
+  if (tells_time) time.emplace(set, name + ".time", width, embedded);
+}
+
+template <class Exec>
+encoded_images<Exec, no_skip> linear_patch::layer<Exec>::encode(tape<Exec>& tape, const image_batch<Exec>& x) const {
+  auto patches = patchify(tape, x.values, x.places, x.patches(), window(sizes), sizes.channels);
+  if (!time) return {in(tape, patches), {}};
+  auto e = gather_rows(tape, (*time)(tape, x.times), x.image_of_patch);
+  if (sizes.time == time_place::before_projection) return {in(tape, add(tape, patches, e)), {}};
+  return {add(tape, in(tape, patches), e), {}};
+}
+
+template <class Exec>
+var<Exec> linear_patch::layer<Exec>::decode(tape<Exec>& tape, var<Exec> hidden, no_skip,
+                                            const image_batch<Exec>& x) const {
+  return unpatchify(tape, out(tape, hidden), x.places, window(sizes), x.values.size());
+}
 
 }  // namespace transfusion::codec

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <concepts>
 #include <cstdio>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -47,26 +49,60 @@ struct numeric_error : error {
 
 namespace detail {
 
-inline std::string text_of(std::string_view s) { return std::string(s); }
-inline std::string text_of(const std::string& s) { return s; }
-inline std::string text_of(const char* s) { return s; }
-inline std::string text_of(double v) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.9g", v);
-  return text;
-}
-inline std::string text_of(float v) { return text_of(static_cast<double>(v)); }
-template <class Integer>
-std::string text_of(Integer v) {
-  return std::to_string(v);
+/// A word, a name or a number of a message. Words and names are referred to. One type for all, so that a message costs
+/// its caller's compilation a list and a call.
+class message_part {
+ public:
+  explicit message_part(std::string_view text) : text_(text) {}
+  explicit message_part(double v) : kind_(kind::real), real_(v) {}
+  explicit message_part(float v) : message_part(static_cast<double>(v)) {}
+  template <std::signed_integral Integer>
+  explicit message_part(Integer v) : kind_(kind::whole), whole_(v) {}
+  template <std::unsigned_integral Natural>
+  explicit message_part(Natural v) : kind_(kind::natural), natural_(v) {}
+
+  void append_to(std::string& s) const {
+    char number[32];
+    switch (kind_) {
+      case kind::text:
+        s += text_;
+        return;
+      case kind::real:
+        std::snprintf(number, sizeof number, "%.9g", real_);
+        break;
+      case kind::whole:
+        std::snprintf(number, sizeof number, "%lld", whole_);
+        break;
+      case kind::natural:
+        std::snprintf(number, sizeof number, "%llu", natural_);
+    }
+    s += number;
+  }
+
+ private:
+  enum class kind { text, real, whole, natural };
+  kind kind_ = kind::text;
+  std::string_view text_;
+  double real_ = 0;
+  long long whole_ = 0;
+  unsigned long long natural_ = 0;
+};
+
+inline std::string joined(std::initializer_list<message_part> parts) {
+  std::string s;
+  for (const message_part& p : parts) p.append_to(s);
+  return s;
 }
 
 /// Joins words, names and numbers into one message.
 template <class... Parts>
 std::string message(const Parts&... parts) {
-  std::string s;
-  ((s += text_of(parts)), ...);
-  return s;
+  return joined({message_part(parts)...});
+}
+
+template <class Error>
+[[noreturn]] void fail(std::initializer_list<message_part> parts) {
+  throw Error(joined(parts));
 }
 
 }  // namespace detail
@@ -74,7 +110,7 @@ std::string message(const Parts&... parts) {
 /// Throws `Error` with the parts joined into its message, unless `ok`.
 template <class Error, class... Parts>
 void require(bool ok, const Parts&... parts) {
-  if (!ok) throw Error(detail::message(parts...));
+  if (!ok) detail::fail<Error>({detail::message_part(parts)...});
 }
 
 /// Throws `shape_error` naming `what`, unless the extent found is the one expected.
