@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "transfusion/metric/bootstrap.hpp"
 #include "transfusion/metric/frechet.hpp"
 
 namespace tf = transfusion;
@@ -235,6 +236,34 @@ BOOST_AUTO_TEST_CASE(statistics_of_elsewhere_go_on_like_ours) {
   BOOST_CHECK_THROW(of(0, 1, 0.5), tf::config_error);
   BOOST_CHECK_THROW(of(1, 1, -1), tf::config_error);
   BOOST_CHECK_THROW(of(1, 1, std::nan("")), tf::numeric_error);
+}
+
+// What docs/metrics.md says of the bootstrap of a distance, against the deviation over sets drawn anew.
+BOOST_AUTO_TEST_CASE(the_bootstrap_of_a_distance_lies_too_high_and_its_error_is_never_too_small) {
+  const auto reference = statistics_of(random_samples(5000, 8, 12), 8);
+  const auto drawn = [](unsigned seed, double shift) {
+    auto all = random_samples(200, 8, seed);
+    for (auto& x : all) x[0] += shift;
+    return all;
+  };
+  const auto error_against_truth = [&](double shift, tf::bootstrap_result& r) {
+    std::vector<double> distances;
+    for (unsigned seed = 100; seed < 300; ++seed)
+      distances.push_back(tf::frechet_distance(reference, statistics_of(drawn(seed, shift), 8)));
+    const auto all = drawn(13, shift);
+    const auto distance = [&](const std::vector<tf::index_t>& chosen) {
+      samples some;
+      for (const auto i : chosen) some.push_back(all[static_cast<std::size_t>(i)]);
+      return tf::frechet_distance(reference, statistics_of(some, 8));
+    };
+    r = tf::bootstrap(200, distance, {.resamples = 200});
+    return r.standard_error / tf::detail::standard_deviation(distances);
+  };
+  tf::bootstrap_result alike, apart;
+  const double twice = error_against_truth(0, alike), right = error_against_truth(2, apart);
+  BOOST_TEST(alike.low > alike.value);
+  BOOST_TEST((twice > 1.2 && twice < 2.5));
+  BOOST_TEST((right > 0.8 && right < 1.3));
 }
 
 BOOST_AUTO_TEST_CASE(bad_input_is_refused) {
