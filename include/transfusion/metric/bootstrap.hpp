@@ -60,10 +60,10 @@ inline void check_bootstrap(index_t items, const bootstrap_options& o) {
 
 }  // namespace detail
 
-/// The percentile bootstrap (Efron 1979; Efron & Tibshirani 1993, §13): the measure of `items` items, and how it varies over as many items drawn from
-/// them with replacement. The statistic is called with all items first, then with each resample. Draws are pure
-/// functions of seed, resample and place. Throws config_error below two items or resamples, numeric_error where the
-/// statistic is not finite.
+/// The percentile bootstrap (Efron 1979; Efron & Tibshirani 1993, §13): the measure of `items` items, and how it varies
+/// over as many items drawn from them with replacement. The statistic is called with all items first, then with each
+/// resample. Draws are pure functions of seed, resample and place. Throws config_error below two items or resamples,
+/// numeric_error where the statistic is not finite.
 template <item_statistic Statistic>
 bootstrap_result bootstrap(index_t items, Statistic&& statistic, const bootstrap_options& options = {}) {
   detail::check_bootstrap(items, options);
