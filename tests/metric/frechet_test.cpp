@@ -2,8 +2,10 @@
 #define BOOST_TEST_MODULE metric_frechet
 #include <boost/test/unit_test.hpp>
 #include <random>
+#include <string>
 #include <vector>
 
+#include "transfusion/metric/bootstrap.hpp"
 #include "transfusion/metric/frechet.hpp"
 
 namespace tf = transfusion;
@@ -37,6 +39,31 @@ samples turned(samples all, double angle) {
     x[1] = std::sin(angle) * first + std::cos(angle) * x[1];
   }
   return all;
+}
+
+/// As tests/golden/frechet.py draws them.
+samples golden_samples(int count, double phase) {
+  samples all;
+  for (int n = 0; n < count; ++n) {
+    all.emplace_back();
+    for (int f = 0; f < 5; ++f)
+      all.back().push_back(std::sin(phase + 0.9 * n * (f + 1)) + 0.5 * std::cos(0.37 * n + phase * f));
+  }
+  return all;
+}
+
+struct golden {
+  std::string what;
+  Eigen::Index row, column;
+  double value;
+};
+const std::vector<golden> of_numpy = {
+#include "golden/frechet.txt"
+};
+
+/// Largest difference of the means and covariances.
+double difference(const tf::frechet_statistics& a, const tf::frechet_statistics& b) {
+  return std::max((a.mean() - b.mean()).cwiseAbs().maxCoeff(), (a.covariance() - b.covariance()).cwiseAbs().maxCoeff());
 }
 
 samples random_samples(int count, std::size_t width, unsigned seed) {
@@ -147,6 +174,98 @@ BOOST_AUTO_TEST_CASE(samples_of_one_distribution_come_closer_as_they_grow_in_num
   BOOST_TEST(distance(5000) < 0.2 * distance(100));
 }
 
+BOOST_AUTO_TEST_CASE(statistics_and_distance_are_those_of_numpy_and_scipy) {
+  const auto a = statistics_of(golden_samples(40, 0.3), 5), b = statistics_of(golden_samples(31, 1.1), 5);
+  const auto covariance = a.covariance();
+  BOOST_REQUIRE(of_numpy.size() == 5u + 15u + 1u);
+  for (const golden& g : of_numpy) {
+    const double found = g.what == "mean"         ? a.mean()(g.row)
+                         : g.what == "covariance" ? covariance(g.row, g.column)
+                                                  : tf::frechet_distance(a, b);
+    BOOST_TEST_CONTEXT(g.what << " " << g.row << " " << g.column) BOOST_TEST(std::abs(found - g.value) < 1e-12);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(parts_that_are_merged_are_the_whole) {
+  const auto all = random_samples(60, 4, 9);
+  const auto whole = statistics_of(all, 4);
+  for (const std::ptrdiff_t first : {0, 1, 23, 59, 60}) {
+    auto s = statistics_of(samples(all.begin(), all.begin() + first), 4);
+    s.merge(statistics_of(samples(all.begin() + first, all.end()), 4));
+    BOOST_TEST(s.count() == 60);
+    BOOST_TEST(difference(s, whole) < 1e-13);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(parts_far_apart_cost_no_digits) {
+  auto s = statistics_of(axes({1e8, -1e8}, {2, 3}), 2);
+  s.merge(statistics_of(axes({1e8, -1e8}, {2, 3}), 2));
+  BOOST_TEST(std::abs(s.covariance()(0, 0) - 2.0 * 6 / 7) < 1e-6);  // (3 + 3) / 7 in place of 3 / 3
+  auto one = statistics_of({{1e6}, {1e6 + 2}}, 1);
+  one.merge(statistics_of({{-1e6}, {-1e6 - 2}}, 1));
+  BOOST_TEST(std::abs(one.covariance()(0, 0) / ((4 * (1e6 + 1) * (1e6 + 1) + 4) / 3) - 1) < 1e-14);
+}
+
+BOOST_AUTO_TEST_CASE(a_set_merged_with_itself_is_every_sample_twice) {
+  const auto all = random_samples(20, 3, 10);
+  auto s = statistics_of(all, 3), twice = s;
+  s.merge(s);
+  for (const auto& x : all) twice.add(tf::view<const double, 1>(x.data(), 3));
+  BOOST_TEST(s.count() == 40);
+  BOOST_TEST(difference(s, twice) < 1e-13);
+}
+
+BOOST_AUTO_TEST_CASE(statistics_of_elsewhere_go_on_like_ours) {
+  const auto all = random_samples(30, 3, 11);
+  const auto ours = statistics_of(all, 3);
+  const auto theirs = tf::frechet_statistics::of(30, ours.mean(), 29 * ours.covariance());
+  BOOST_TEST(theirs.count() == 30);
+  BOOST_TEST(difference(theirs, ours) < 1e-13);
+
+  const Eigen::VectorXd mean = Eigen::VectorXd::Zero(2);
+  const Eigen::MatrixXd scatter = Eigen::MatrixXd::Identity(2, 2);
+  const auto of = [&](Eigen::Index row, Eigen::Index column, double value) {
+    Eigen::MatrixXd changed = scatter;
+    changed(row, column) = value;
+    return tf::frechet_statistics::of(5, mean, changed);
+  };
+  BOOST_CHECK_THROW(tf::frechet_statistics::of(0, mean, scatter), tf::config_error);
+  BOOST_CHECK_THROW(tf::frechet_statistics::of(5, mean, scatter.topRows(1)), tf::shape_error);
+  BOOST_CHECK_THROW(tf::frechet_statistics::of(5, mean, scatter.leftCols(1)), tf::shape_error);
+  BOOST_CHECK_THROW(tf::frechet_statistics::of(5, Eigen::VectorXd(), Eigen::MatrixXd()), tf::config_error);
+  BOOST_CHECK_THROW(of(0, 1, 0.5), tf::config_error);
+  BOOST_CHECK_THROW(of(1, 1, -1), tf::config_error);
+  BOOST_CHECK_THROW(of(1, 1, std::nan("")), tf::numeric_error);
+}
+
+// What docs/metrics.md says of the bootstrap of a distance, against the deviation over sets drawn anew.
+BOOST_AUTO_TEST_CASE(the_bootstrap_of_a_distance_lies_too_high_and_its_error_is_never_too_small) {
+  const auto reference = statistics_of(random_samples(5000, 8, 12), 8);
+  const auto drawn = [](unsigned seed, double shift) {
+    auto all = random_samples(200, 8, seed);
+    for (auto& x : all) x[0] += shift;
+    return all;
+  };
+  const auto error_against_truth = [&](double shift, tf::bootstrap_result& r) {
+    std::vector<double> distances;
+    for (unsigned seed = 100; seed < 300; ++seed)
+      distances.push_back(tf::frechet_distance(reference, statistics_of(drawn(seed, shift), 8)));
+    const auto all = drawn(13, shift);
+    const auto distance = [&](const std::vector<tf::index_t>& chosen) {
+      samples some;
+      for (const auto i : chosen) some.push_back(all[static_cast<std::size_t>(i)]);
+      return tf::frechet_distance(reference, statistics_of(some, 8));
+    };
+    r = tf::bootstrap(200, distance, {.resamples = 200});
+    return r.standard_error / tf::detail::standard_deviation(distances);
+  };
+  tf::bootstrap_result alike, apart;
+  const double twice = error_against_truth(0, alike), right = error_against_truth(2, apart);
+  BOOST_TEST(alike.low > alike.value);
+  BOOST_TEST((twice > 1.2 && twice < 2.5));
+  BOOST_TEST((right > 0.8 && right < 1.3));
+}
+
 BOOST_AUTO_TEST_CASE(bad_input_is_refused) {
   BOOST_CHECK_THROW(tf::frechet_statistics(0), tf::config_error);
   const auto good = statistics_of({{1, 2}, {2, 1}}, 2);
@@ -156,6 +275,7 @@ BOOST_AUTO_TEST_CASE(bad_input_is_refused) {
   BOOST_CHECK_THROW(statistics_of({{1, 2, 3}}, 2), tf::shape_error);
 
   auto s = good;
+  BOOST_CHECK_THROW(s.merge(statistics_of({{1}, {2}}, 1)), tf::shape_error);
   const std::vector<double> bad = {1, std::nan("")};
   BOOST_CHECK_THROW(s.add(tf::view<const double, 1>(bad.data(), 2)), tf::numeric_error);
   BOOST_TEST(s.count() == 2);

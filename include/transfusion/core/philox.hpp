@@ -21,7 +21,8 @@ enum class stream : std::uint32_t {
   test,
   first_noise,     ///< what an image is drawn from
   document_order,  ///< how an example or a user's data set makes documents of its items
-  activation_dropout
+  activation_dropout,
+  resampling  ///< which items a bootstrap draws
 };
 
 /// Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3": a pure function of key and

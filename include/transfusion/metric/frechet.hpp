@@ -3,22 +3,9 @@
 
 #include <cmath>
 
-// g++ 12 warns of its own AVX-512 intrinsics once they are inlined into Eigen.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
-#include <Eigen/Core>
-#include <Eigen/Eigenvalues>
-
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
-
 #include "transfusion/core/error.hpp"
 #include "transfusion/core/view.hpp"
+#include "transfusion/metric/eigen.hpp"
 
 namespace transfusion {
 
@@ -30,6 +17,26 @@ class frechet_statistics {
     require<config_error>(width > 0, "frechet_statistics: width: found ", width, ", expected > 0");
     mean_ = Eigen::VectorXd::Zero(width);
     scatter_ = Eigen::MatrixXd::Zero(width, width);
+  }
+  /// What `count` samples left elsewhere: their mean [F] and their scatter [F, F], which is (count - 1) times the
+  /// unbiased covariance. Throws config_error on a count below 1 or a scatter that no samples have, shape_error where
+  /// the extents differ, numeric_error on a value that is not finite.
+  static frechet_statistics of(index_t count, const Eigen::VectorXd& mean, const Eigen::MatrixXd& scatter) {
+    frechet_statistics s(mean.size());
+    require<config_error>(count > 0, "frechet_statistics: samples: found ", count, ", expected > 0");
+    require_extent("frechet_statistics: rows of the scatter", scatter.rows(), s.width_);
+    require_extent("frechet_statistics: columns of the scatter", scatter.cols(), s.width_);
+    require<numeric_error>(mean.allFinite() && scatter.allFinite(),
+                           "frechet_statistics: found a mean or scatter that is not finite");
+    const double skew = (scatter - scatter.transpose()).cwiseAbs().maxCoeff();
+    require<config_error>(skew <= 1e-6 * scatter.cwiseAbs().maxCoeff(), "frechet_statistics: scatter: found ", skew,
+                          " between mirrored elements, expected a symmetric one");
+    require<config_error>(scatter.diagonal().minCoeff() >= 0, "frechet_statistics: scatter: found ",
+                          scatter.diagonal().minCoeff(), " on the diagonal, expected >= 0");
+    s.count_ = count;
+    s.mean_ = mean;
+    s.scatter_ = scatter;
+    return s;
   }
 
   /// Adds one vector [F] that lies on the host. Throws shape_error on another width, numeric_error on a value that is
@@ -51,10 +58,24 @@ class frechet_statistics {
   void add(view<const T, 2> features) {
     for (index_t n = 0; n < features.rows(); ++n) add(view<const T, 1>(features.row(n), features.cols()));
   }
+  /// Adds the samples that another set has seen (Chan, Golub & LeVeque 1979): parts may be counted side by side. Throws
+  /// shape_error on another width.
+  void merge(const frechet_statistics& other) {
+    require_extent("frechet_statistics: width of the other features", other.width_, width_);
+    if (other.count_ == 0) return;
+    const double ours = static_cast<double>(count_), theirs = static_cast<double>(other.count_);
+    const Eigen::VectorXd apart = other.mean_ - mean_;
+    scatter_ += other.scatter_;
+    scatter_.noalias() += (ours * theirs / (ours + theirs) * apart) * apart.transpose();
+    mean_ += theirs / (ours + theirs) * apart;
+    count_ += other.count_;
+  }
 
   index_t width() const { return width_; }
   index_t count() const { return count_; }
   const Eigen::VectorXd& mean() const { return mean_; }
+  /// Σ (x - mean)(x - mean)ᵀ [F, F], symmetric but for rounding.
+  const Eigen::MatrixXd& scatter() const { return scatter_; }
   /// The unbiased covariance [F, F]. Throws config_error below two samples.
   Eigen::MatrixXd covariance() const {
     require<config_error>(count_ > 1, "frechet_statistics: found ", count_, " samples, expected 2 at least");
