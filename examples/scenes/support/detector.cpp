@@ -18,7 +18,7 @@ constexpr double speck = 1.0 / 250.0;   // of the picture's pixels
 constexpr double second_colour = 0.25;  // of a piece's pixels, from which it is two pieces
 constexpr index_t reach = 2;            // pixels round a piece that are compared as well
 constexpr index_t nobody = -1;
-constexpr double least_shape_match = 0.8, least_colour_match = 0.5;
+constexpr double least_shape_match = 0.85, least_colour_match = 0.5;
 
 rgb minus(const rgb& a, const rgb& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
 double dot(const rgb& a, const rgb& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
@@ -309,13 +309,13 @@ fit first_look(shape kind, const view& v) {
   return std::min(fit{sharp, sharp.error(v)}, fit{soft, soft.error(v)});
 }
 
-/// The shape that explains best what is seen. Only the best two of the first look are looked at closer.
+/// The shape that explains best what is seen. The second best of the first look has a chance if it is not far behind.
 template_shape fitted(const view& v) {
   std::vector<fit> fits;
   for (index_t i = 0; i < shape_count; ++i) fits.push_back(first_look(shape_at(i), v));
   std::ranges::partial_sort(fits, fits.begin() + 2, std::less{});
   refine(fits[0], v);
-  refine(fits[1], v);
+  if (fits[1].error < 4 * fits[0].error) refine(fits[1], v);
   return std::min(fits[0], fits[1]).shape;
 }
 
@@ -380,13 +380,8 @@ sighting sighting_of(const piece& some, index_t number, const raster<index_t>& o
           colour_match(c, t, v, all, ground)};
 }
 
-}  // namespace
-
-bool sighting::certain() const { return shape_match >= least_shape_match && colour_match >= least_colour_match; }
-
-std::vector<sighting> find_objects(const tf::image& picture) {
-  const colours_of all = pixels(picture), smooth = smoothed(all);
-  const rgb ground = ground_of(smooth);
+std::vector<sighting> objects_on(const rgb& ground, const colours_of& all) {
+  const colours_of smooth = smoothed(all);
   raster<index_t> standing_out(all.height(), all.width(), nobody);
   standing_out.for_each([&](place p) {
     if (distance(smooth[p], ground) > stands_out) standing_out[p] = 0;
@@ -403,13 +398,23 @@ std::vector<sighting> find_objects(const tf::image& picture) {
   return found;
 }
 
-std::optional<std::vector<object>> read_scene(const tf::image& picture) {
-  std::vector<object> objects;
-  for (const sighting& s : find_objects(picture)) {
-    if (!s.certain()) return std::nullopt;
-    objects.push_back(s.what);
+}  // namespace
+
+bool sighting::certain() const { return shape_match >= least_shape_match && colour_match >= least_colour_match; }
+
+std::vector<sighting> find_objects(const tf::image& picture) {
+  const colours_of all = pixels(picture);
+  return objects_on(ground_of(all), all);
+}
+
+std::optional<scene> read_scene(const tf::image& picture) {
+  const colours_of all = pixels(picture);
+  scene s{{}, ground_of(all)};
+  for (const sighting& found : objects_on(s.ground, all)) {
+    if (!found.certain()) return std::nullopt;
+    s.objects.push_back(found.what);
   }
-  return objects;
+  return s;
 }
 
 }  // namespace scenes

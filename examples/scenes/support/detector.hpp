@@ -15,6 +15,7 @@ struct sighting {
   double shape_match = 0;   ///< correlation of its opacity with that of the shape drawn in its place
   double colour_match = 0;  ///< 1 at the very colour, 0 at the next one or at the ground
 
+  /// Whether both are high enough: what is cut, filled with two colours or stuck to another object is not.
   bool certain() const;
 };
 
@@ -24,7 +25,7 @@ struct sighting {
 /// is [3, H, W] with sides of 16 or more, numeric_error at a value that is not finite.
 std::vector<sighting> find_objects(const tf::image& picture);
 
-/// The objects of a picture in which every one is certain; nothing where one is not.
-std::optional<std::vector<object>> read_scene(const tf::image& picture);
+/// Objects and ground of a picture in which every object is certain; nothing where one is not.
+std::optional<scene> read_scene(const tf::image& picture);
 
 }  // namespace scenes

@@ -29,10 +29,8 @@ void place(object& o, index_t count, dice& d) {
   o.y = d.between(margin + o.radius, 1 - margin - o.radius);
 }
 
-bool all_apart(const std::vector<object>& objects) {
-  for (auto a = objects.begin(); a != objects.end(); ++a)
-    if (!std::all_of(objects.begin(), a, [&](const object& b) { return apart(*a, b); })) return false;
-  return true;
+bool inside(const object& o) {
+  return std::min(o.x, o.y) >= margin + o.radius && std::max(o.x, o.y) <= 1 - margin - o.radius;
 }
 
 /// Whether the first is clearly so placed to the second.
@@ -57,13 +55,19 @@ rgb random_ground(dice& d) {
 
 }  // namespace
 
+bool well_placed(const scene& s) {
+  for (auto a = s.objects.begin(); a != s.objects.end(); ++a)
+    if (!inside(*a) || !std::all_of(s.objects.begin(), a, [&](const object& b) { return apart(*a, b); })) return false;
+  return true;
+}
+
 scene scene_of(const prompt& p, dice& d) {
   caption(p);  // throws for a prompt that is none
   scene s{wanted_objects(p, d), random_ground(d)};
   const auto count = std::ssize(s.objects);
   do {  // four of the largest find room in one try of some dozen
     for (object& o : s.objects) place(o, count, d);
-  } while (!all_apart(s.objects) || (p.where && !clearly(*p.where, s.objects[0], s.objects[1])));
+  } while (!well_placed(s) || (p.where && !clearly(*p.where, s.objects[0], s.objects[1])));
   return s;
 }
 

@@ -11,6 +11,9 @@ namespace scenes {
 /// asked for, the way across is at most three quarters of the way along. Throws config_error for a prompt that is none.
 scene scene_of(const prompt& p, dice& d);
 
+/// Whether every object lies inside the picture with a margin, and far enough from each other, as scene_of places them.
+bool well_placed(const scene& s);
+
 struct captioned_scene {
   prompt words;
   scene shown;

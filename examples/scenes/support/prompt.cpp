@@ -16,11 +16,6 @@ using words = std::span<const std::string_view>;
 constexpr std::string_view relation_names[] = {"left of", "right of", "above", "below"};
 constexpr std::string_view numbers[] = {"one", "two", "three", "four"};
 
-/// "red circle".
-std::string text(const noun& n) {
-  return (n.tint ? std::string(name(*n.tint)) + " " : std::string()) + std::string(name(n.kind));
-}
-
 /// What makes a shape's name many.
 std::string_view plural(shape s) { return s == shape::cross ? "es" : "s"; }
 
@@ -42,6 +37,28 @@ std::optional<Value> named(std::string_view word, index_t count) {
   for (index_t i = 0; i < count; ++i)
     if (name(static_cast<Value>(i)) == word) return static_cast<Value>(i);
   return std::nullopt;
+}
+
+/// The words of a text, which stand between single spaces.
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> all;
+  while (true) {
+    const std::size_t end = text.find(' ');
+    all.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return all;
+    text.remove_prefix(end + 1);
+  }
+}
+
+/// "red circle", which has no article.
+std::optional<noun> parse_noun(words w) {
+  if (w.empty() || w.size() > 2) return std::nullopt;
+  const auto kind = named<shape>(w.back(), shape_count);
+  if (!kind) return std::nullopt;
+  if (w.size() == 1) return noun{*kind};
+  const auto tint = named<colour>(w[0], colour_count);
+  if (!tint) return std::nullopt;
+  return noun{*kind, tint};
 }
 
 // These read on where articles or endings are wrong: parse compares the whole in the end.
@@ -95,6 +112,18 @@ void require_sound(const prompt& p) {
 
 }  // namespace
 
+std::string text(const noun& n) {
+  return (n.tint ? std::string(name(*n.tint)) + " " : std::string()) + std::string(name(n.kind));
+}
+
+std::vector<noun> all_nouns() {
+  std::vector<noun> all;
+  for (index_t s = 0; s < shape_count; ++s) all.push_back({shape_at(s)});
+  for (index_t s = 0; s < shape_count; ++s)
+    for (index_t c = 0; c < colour_count; ++c) all.push_back({shape_at(s), colour_at(c)});
+  return all;
+}
+
 std::string_view name(relation r) { return relation_names[static_cast<std::size_t>(r)]; }
 
 bool holds(relation r, const object& a, const object& b) {
@@ -119,26 +148,6 @@ std::string caption(const prompt& p) {
   if (p.nouns.size() == 1) return with_article(p.nouns[0]);
   return with_article(p.nouns[0]) + " " + std::string(p.where ? name(*p.where) : "and") + " " +
          with_article(p.nouns[1]);
-}
-
-std::vector<std::string_view> split(std::string_view text) {
-  std::vector<std::string_view> all;
-  while (true) {
-    const std::size_t end = text.find(' ');
-    all.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return all;
-    text.remove_prefix(end + 1);
-  }
-}
-
-std::optional<noun> parse_noun(words w) {
-  if (w.empty() || w.size() > 2) return std::nullopt;
-  const auto kind = named<shape>(w.back(), shape_count);
-  if (!kind) return std::nullopt;
-  if (w.size() == 1) return noun{*kind};
-  const auto tint = named<colour>(w[0], colour_count);
-  if (!tint) return std::nullopt;
-  return noun{*kind, tint};
 }
 
 std::optional<prompt> parse(std::string_view text) {

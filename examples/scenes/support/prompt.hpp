@@ -20,6 +20,12 @@ struct noun {
   friend bool operator==(const noun&, const noun&) = default;
 };
 
+/// "red circle".
+std::string text(const noun& n);
+
+/// Every shape, without a colour and then in each.
+std::vector<noun> all_nouns();
+
 enum class relation { left_of, right_of, above, below };
 inline constexpr index_t relation_count = 4;
 constexpr relation relation_at(index_t i) { return static_cast<relation>(i); }
@@ -27,8 +33,8 @@ constexpr relation relation_at(index_t i) { return static_cast<relation>(i); }
 /// "left of".
 std::string_view name(relation r);
 
-/// Whether `a` is so placed to `b`. As in GenEval's code, the line between their middles goes that way by more than
-/// half of its length; on a diagonal two relations hold.
+/// Whether `a` is so placed to `b`: the line between their middles goes that way by more than half of its length, as in
+/// GenEval's code, which also takes off a tenth of both sizes. On a diagonal two relations hold.
 bool holds(relation r, const object& a, const object& b);
 
 /// What a caption says:
@@ -49,12 +55,6 @@ std::string caption(const prompt& p);
 
 /// What a caption asks for; nothing where the text is not, letter for letter, a caption.
 std::optional<prompt> parse(std::string_view text);
-
-/// A noun without its article, "red circle", from the words of a longer text; nothing where they are not one.
-std::optional<noun> parse_noun(std::span<const std::string_view> words);
-
-/// The words of a text, which stand between single spaces.
-std::vector<std::string_view> split(std::string_view text);
 
 /// Whether the objects are those that are asked for, and no others.
 bool shows(const prompt& p, std::span<const object> objects);

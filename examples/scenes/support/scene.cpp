@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scenes/support/scene.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace scenes {
@@ -23,5 +24,14 @@ std::string_view name(colour c) { return colour_names[static_cast<std::size_t>(c
 const rgb& paint(colour c) { return paints[static_cast<std::size_t>(c)]; }
 
 double distance(const rgb& a, const rgb& b) { return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]); }
+
+bool is_close(const scene& a, const scene& b) {
+  constexpr double most = 1.0 / 50;
+  const auto alike = [](const object& o, const object& p) {
+    return o.kind == p.kind && o.tint == p.tint && std::hypot(o.x - p.x, o.y - p.y) <= most &&
+           std::abs(o.radius - p.radius) <= most;
+  };
+  return std::ranges::is_permutation(a.objects, b.objects, alike);
+}
 
 }  // namespace scenes

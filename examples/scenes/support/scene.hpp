@@ -53,4 +53,7 @@ struct scene {
   friend bool operator==(const scene&, const scene&) = default;
 };
 
+/// Whether the objects of two scenes are the same, in any order, but for 1/50 of the side in each length.
+bool is_close(const scene& a, const scene& b);
+
 }  // namespace scenes

@@ -33,12 +33,10 @@ std::array<bool, task_count> rules_against(const prompt& p) {
 }
 
 std::vector<noun> nouns(bool with_colours) {
-  std::vector<noun> all;
-  for (index_t s = 0; s < shape_count; ++s) {
-    if (!with_colours) all.push_back({shape_at(s)});
-    for (index_t c = 0; c < colour_count && with_colours; ++c) all.push_back({shape_at(s), colour_at(c)});
-  }
-  return all;
+  std::vector<noun> some;
+  for (const noun& n : all_nouns())
+    if (n.tint.has_value() == with_colours) some.push_back(n);
+  return some;
 }
 
 std::vector<prompt> single_prompts(bool with_colours) {
