@@ -53,7 +53,7 @@ std::vector<scene> damaged(const scene& s) {
   all[3].objects[0].radius = 0.14;  // moves into the farther half
   all[3].objects[0].x = s.objects[0].x < 0.5 ? 0.8 : 0.2;
   all[3].objects[0].y = s.objects[0].y < 0.5 ? 0.8 : 0.2;
-  if (s.objects.size() == 2) {
+  if (s.objects.size() == 2 && s.objects[0].kind != s.objects[1].kind) {
     all.push_back(s);
     std::swap(all.back().objects[0].kind, all.back().objects[1].kind);
   }
@@ -82,7 +82,7 @@ void fill_half(tf::image& picture, const object& o, const rgb& with) {
     }
 }
 
-/// The ways to tell objects of two that hold: which is where, seen from the one with the lower shape.
+/// Where the lower of two shapes is, seen from the higher.
 using placed_pair = std::tuple<shape, relation, shape>;
 
 }  // namespace
@@ -93,10 +93,10 @@ BOOST_AUTO_TEST_CASE(scenes_are_read_as_they_were_drawn) {
 
 BOOST_AUTO_TEST_CASE(scenes_are_read_through_blur_noise_and_shifted_colours) {
   for (const index_t side : sides) {
-    BOOST_TEST(misread(side, 100, {.blur = 1}) == 0, "side " << side);
-    BOOST_TEST(misread(side, 100, {.shift = 0.15}) == 0, "side " << side);
-    BOOST_TEST(misread(side, 100, {.noise = 0.2}) <= 1, "side " << side);
-    BOOST_TEST(misread(side, 100, {.blur = 1, .shift = 0.15, .noise = 0.2}) <= 3, "side " << side);
+    BOOST_TEST(misread(side, 60, {.blur = 1}) == 0, "side " << side);
+    BOOST_TEST(misread(side, 60, {.shift = 0.15}) == 0, "side " << side);
+    BOOST_TEST(misread(side, 60, {.noise = 0.2}) <= 1, "side " << side);
+    BOOST_TEST(misread(side, 60, {.blur = 1, .shift = 0.15, .noise = 0.2}) <= 2, "side " << side);
   }
   BOOST_TEST(misread(32, 50, {.noise = 1.0}) >= 45);  // what is hidden is not guessed
 }
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(scenes_are_read_through_blur_noise_and_shifted_colours) {
 BOOST_AUTO_TEST_CASE(a_damaged_scene_is_read_as_what_it_has_become) {
   index_t pictures = 0;
   for (const index_t side : sides)
-    for (std::uint64_t n = 0; n < 60; ++n) {
+    for (std::uint64_t n = 0; n < 40; ++n) {
       const auto [words, shown] = training_scene(seed, n);
       for (const scene& other : damaged(shown)) {
         const tf::image picture = draw(other, side);
@@ -115,12 +115,12 @@ BOOST_AUTO_TEST_CASE(a_damaged_scene_is_read_as_what_it_has_become) {
       }
       BOOST_TEST(is_right(words, draw(shown, side)), caption(words));
     }
-  BOOST_TEST(pictures > 500);
+  BOOST_TEST(pictures > 350);
 }
 
 BOOST_AUTO_TEST_CASE(half_an_object_is_not_the_object) {
   for (const index_t side : sides)
-    for (std::uint64_t n = 0; n < 60; ++n) {
+    for (std::uint64_t n = 0; n < 40; ++n) {
       const scene s = training(n);
       tf::image erased = draw(s, side), repainted = erased;
       fill_half(erased, s.objects[0], s.ground);
@@ -140,9 +140,12 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_told_is_uncertain) {
     BOOST_REQUIRE(merged.size() == 1u);
     BOOST_TEST(!merged[0].certain());
     BOOST_TEST(!read_scene(draw(touching, side)));
-    tf::image pale = draw({{o}}, side);  // pink, which is none of the colours
-    for (float& v : pale.values) v = 1 - 0.45f * (1 - v);
-    BOOST_TEST(!read_scene(pale));
+    for (index_t k = 0; k < shape_count; ++k) {
+      tf::image pale =
+          draw({{{shape_at(k), colour::red, 0.34, 0.5, 0.16}}}, side);  // pink, which is none of the colours
+      for (float& v : pale.values) v = 1 - 0.5f * (1 - v);
+      BOOST_TEST(!read_scene(pale), name(shape_at(k)));
+    }
   }
   BOOST_TEST(read_scene(draw({}, 32)).value().objects.empty());
 }
@@ -317,7 +320,7 @@ BOOST_AUTO_TEST_CASE(a_caption_is_true_of_a_scene_or_not) {
 
 BOOST_AUTO_TEST_CASE(an_edit_changes_what_it_says_and_nothing_else) {
   std::set<action> seen;
-  for (std::uint64_t n = 0; n < 80; ++n) {
+  for (std::uint64_t n = 0; n < 60; ++n) {
     const auto [before, asked, after] = training_edit(seed, n);
     seen.insert(asked.what);
     BOOST_TEST((!held_out(before) && !held_out(after)));

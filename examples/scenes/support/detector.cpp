@@ -17,6 +17,7 @@ constexpr double stands_out = 0.42;     // colour distance to the ground from wh
 constexpr double speck = 1.0 / 250.0;   // of the picture's pixels
 constexpr double second_colour = 0.25;  // of a piece's pixels, from which it is two pieces
 constexpr index_t reach = 2;            // pixels round a piece that are compared as well
+constexpr double most_blur = 1.5;       // pixels; more would take what is pale for what is blurred
 constexpr index_t nobody = -1;
 constexpr double least_shape_match = 0.85, least_colour_match = 0.5;
 
@@ -242,11 +243,16 @@ struct template_shape {
     });
     return blur > 0 ? blurred(blurred(sharp, {1, 0}), {0, 1}) : sharp;
   }
+  /// What is left over, squared, when it is laid on as opaque as explains most.
   double error(const view& v) const {
     const auto opacity = drawn(v.own.height(), v.own.width());
-    double sum = 0;
-    v.for_own([&](place p) { sum += (opacity[p] - v.opacity[p]) * (opacity[p] - v.opacity[p]); });
-    return sum;
+    double seen = 0, both = 0, own = 1e-9;
+    v.for_own([&](place p) {
+      seen += v.opacity[p] * v.opacity[p];
+      both += v.opacity[p] * opacity[p];
+      own += opacity[p] * opacity[p];
+    });
+    return seen - both * both / own;
   }
 
  private:
@@ -267,18 +273,28 @@ struct template_shape {
   }
 };
 
-/// The shape with the area and the middle of what is seen.
-template_shape from_moments(shape kind, const view& v) {
-  double area = 0, x = 0, y = 0;
+/// Sums of what is seen: of opacity, of its square, and of its place.
+struct sums {
+  double area = 0, square = 0, x = 0, y = 0;
+};
+
+sums sums_of(const view& v) {
+  sums s;
   v.for_own([&](place p) {
-    area += v.opacity[p];
-    x += v.opacity[p] * (static_cast<double>(p.x) + 0.5);
-    y += v.opacity[p] * (static_cast<double>(p.y) + 0.5);
+    s.area += v.opacity[p];
+    s.square += v.opacity[p] * v.opacity[p];
+    s.x += v.opacity[p] * (static_cast<double>(p.x) + 0.5);
+    s.y += v.opacity[p] * (static_cast<double>(p.y) + 0.5);
   });
-  area = std::max(area, 1.0);
+  s.area = std::max(s.area, 1.0);
+  return s;
+}
+
+/// The shape with the area and the middle of what is seen, if its inside is so opaque.
+template_shape from_sums(shape kind, const sums& s, double inside, double blur) {
   const moments& unit = moments_of(kind);
-  const double radius = std::sqrt(area / unit.area);
-  return {kind, x / area - radius * unit.x, y / area - radius * unit.y, radius};
+  const double radius = std::sqrt(s.area / (inside * unit.area));
+  return {kind, s.x / s.area - radius * unit.x, s.y / s.area - radius * unit.y, radius, blur};
 }
 
 struct fit {
@@ -296,23 +312,26 @@ void refine(fit& f, const view& v) {
       for (const double sign : {-1.0, 1.0}) {
         template_shape moved = f.shape;
         moved.*part += sign * step;
-        if (moved.radius < 1 || moved.blur < 0) continue;
+        if (moved.radius < 1 || moved.blur < 0 || moved.blur > most_blur) continue;
         if (const double error = moved.error(v); error < f.error) f = {moved, error};
       }
 }
 
-/// A shape at first look: sharp or blurred, as is better.
-fit first_look(shape kind, const view& v) {
-  const template_shape sharp = from_moments(kind, v);
-  template_shape soft = sharp;
-  soft.blur = 1;
-  return std::min(fit{sharp, sharp.error(v)}, fit{soft, soft.error(v)});
+/// A shape at first look: sharp, blurred or pale, as is best. What is seen of a sharp one is on the average as opaque
+/// as its inside, of a blurred one less.
+fit first_look(shape kind, const view& v, const sums& s) {
+  fit best{{}, std::numeric_limits<double>::infinity()};
+  const double mean = std::clamp(s.square / s.area, 0.1, 1.0);
+  for (const template_shape& t : {from_sums(kind, s, 1, 0), from_sums(kind, s, 1, 1), from_sums(kind, s, mean, 0)})
+    best = std::min(best, fit{t, t.error(v)});
+  return best;
 }
 
 /// The shape that explains best what is seen. The second best of the first look has a chance if it is not far behind.
 template_shape fitted(const view& v) {
   std::vector<fit> fits;
-  for (index_t i = 0; i < shape_count; ++i) fits.push_back(first_look(shape_at(i), v));
+  const sums s = sums_of(v);
+  for (index_t i = 0; i < shape_count; ++i) fits.push_back(first_look(shape_at(i), v, s));
   std::ranges::partial_sort(fits, fits.begin() + 2, std::less{});
   refine(fits[0], v);
   if (fits[1].error < 4 * fits[0].error) refine(fits[1], v);
