@@ -68,9 +68,10 @@ void for_neighbours(place p, Visit visit) {
 }
 
 colours_of pixels(const tf::image& picture) {
-  const auto& [channels, height, width, depth] = picture.shape;
-  tf::require<tf::shape_error>(channels == 3 && depth == 1 && height >= 16 && width >= 16, "detector: picture: found [",
-                               channels, ", ", height, ", ", width, "], expected [3, H, W] with sides of 16 or more");
+  const index_t channels = picture.shape.channels, height = picture.shape.height, width = picture.shape.width;
+  tf::require<tf::shape_error>(channels == 3 && picture.shape.depth == 1 && height >= 16 && width >= 16,
+                               "detector: picture: found [", channels, ", ", height, ", ", width,
+                               "], expected [3, H, W] with sides of 16 or more");
   tf::require_extent("detector: values", std::ssize(picture.values), picture.shape.size());
   tf::require<tf::numeric_error>(std::ranges::all_of(picture.values, [](float v) { return std::isfinite(v); }),
                                  "detector: picture: found a value that is not finite");

@@ -10,9 +10,9 @@ class dice {
  public:
   enum class use : std::uint32_t { training, edits, asked };
 
-  /// Independent for each seed, each number below 2^48 and each use.
+  /// Independent for each seed, each number below 2^44 and each use, for a million draws.
   dice(std::uint64_t seed, std::uint64_t number, use u)
-      : key_{seed, static_cast<std::uint32_t>(u), transfusion::stream::document_order}, next_(number << 16) {}
+      : key_{seed, static_cast<std::uint32_t>(u), transfusion::stream::document_order}, next_(number << 20) {}
 
   double between(double low, double high) { return low + (high - low) * key_.uniform(next_++); }
   /// 0 to n − 1.

@@ -42,7 +42,8 @@ struct edited_scene {
   scene after;
 };
 
-/// Edit `number` of the training set of a seed: of scenes of two objects, with nothing held out before or after.
+/// Edit `number` (under 2^40) of the training set of a seed: of scenes of two objects, with nothing held out before or
+/// after.
 edited_scene training_edit(std::uint64_t seed, std::uint64_t number);
 
 /// The same with something held out either before or after, but not both.

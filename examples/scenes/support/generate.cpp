@@ -29,6 +29,24 @@ void place(object& o, index_t count, dice& d) {
   o.y = d.between(margin + o.radius, 1 - margin - o.radius);
 }
 
+using objects_at = std::vector<object>::const_iterator;
+
+bool apart_from_all(const object& o, objects_at first, objects_at last) {
+  return std::all_of(first, last, [&](const object& other) { return apart(o, other); });
+}
+
+/// Places one after the other. False where one finds no room in a few tries: then those before it are in the way.
+bool find_places(std::vector<object>& objects, dice& d) {
+  constexpr int tries = 12;
+  for (auto o = objects.begin(); o != objects.end(); ++o) {
+    int left = tries;
+    do place(*o, std::ssize(objects), d);
+    while (!apart_from_all(*o, objects.begin(), o) && --left > 0);
+    if (left == 0) return false;
+  }
+  return true;
+}
+
 bool inside(const object& o) {
   return std::min(o.x, o.y) >= margin + o.radius && std::max(o.x, o.y) <= 1 - margin - o.radius;
 }
@@ -57,17 +75,15 @@ rgb random_ground(dice& d) {
 
 bool well_placed(const scene& s) {
   for (auto a = s.objects.begin(); a != s.objects.end(); ++a)
-    if (!inside(*a) || !std::all_of(s.objects.begin(), a, [&](const object& b) { return apart(*a, b); })) return false;
+    if (!inside(*a) || !apart_from_all(*a, s.objects.begin(), a)) return false;
   return true;
 }
 
 scene scene_of(const prompt& p, dice& d) {
   caption(p);  // throws for a prompt that is none
   scene s{wanted_objects(p, d), random_ground(d)};
-  const auto count = std::ssize(s.objects);
-  do {  // four of the largest find room in one try of some dozen
-    for (object& o : s.objects) place(o, count, d);
-  } while (!well_placed(s) || (p.where && !clearly(*p.where, s.objects[0], s.objects[1])));
+  while (!find_places(s.objects, d) || (p.where && !clearly(*p.where, s.objects[0], s.objects[1]))) {
+  }
   return s;
 }
 

@@ -20,7 +20,7 @@ struct captioned_scene {
 };
 
 /// Scene `number` of the training set of a seed: a task, one of its training prompts, and a scene without anything held
-/// out. Any number below 2^48 can be asked for, in any order.
+/// out. Here and below any number under 2^40 can be asked for, in any order.
 captioned_scene training_scene(std::uint64_t seed, std::uint64_t number);
 
 /// A scene for held-out prompt `number` of a task, which runs round the list: what a model is measured against.
