@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
       }
     }
     draw_grid(rows, {.title = "Scenes of " + std::to_string(side) + "×" + std::to_string(side) + " pixels",
-                     .magnify = std::max<scenes::index_t>(1, 160 / side)})
+                     .magnify = std::max<scenes::index_t>(1, 192 / side)})
         .save(file);
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "scenes_preview: %s\n", fault.what());

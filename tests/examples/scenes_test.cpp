@@ -150,6 +150,13 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_told_is_uncertain) {
   BOOST_TEST(read_scene(draw({}, 32)).value().objects.empty());
 }
 
+BOOST_AUTO_TEST_CASE(objects_that_touch_are_told_apart_by_their_colours) {
+  for (index_t c = 1; c < colour_count; ++c) {
+    const scene s{{{shape::circle, colour::red, 0.34, 0.5, 0.16}, {shape::square, colour_at(c), 0.63, 0.5, 0.16}}};
+    for (const index_t side : sides) BOOST_TEST(is_read(draw(s, side), s), name(colour_at(c)) << " " << side);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_pixel_is_covered_as_much_as_the_shape_covers_it) {
   const scene s{{{shape::square, colour::black, 0.5, 0.5, 0.25}}, {1, 1, 1}};
   for (const index_t side : {32, 64, 128}) {

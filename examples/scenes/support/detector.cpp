@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "scenes/support/outline.hpp"
 #include "transfusion/core/error.hpp"
@@ -13,11 +14,11 @@ namespace scenes {
 
 namespace {
 
-constexpr double stands_out = 0.42;     // colour distance to the ground from which a pixel is of an object
-constexpr double speck = 1.0 / 250.0;   // of the picture's pixels
-constexpr double second_colour = 0.25;  // of a piece's pixels, from which it is two pieces
-constexpr index_t reach = 2;            // pixels round a piece that are compared as well
-constexpr double most_blur = 1.5;       // pixels; more would take what is pale for what is blurred
+constexpr double stands_out = 0.42;    // colour distance to the ground from which a pixel is of an object
+constexpr double speck = 1.0 / 250.0;  // of the picture's pixels
+constexpr double least_share = 0.2;    // of a piece's pixels, for a colour to be one of several in it
+constexpr index_t reach = 2;           // pixels round a piece that are compared as well
+constexpr double most_blur = 1.5;      // pixels; more would take what is pale for what is blurred
 constexpr index_t nobody = -1;
 constexpr double least_shape_match = 0.85, least_colour_match = 0.5;
 
@@ -127,12 +128,21 @@ double unexplained(const rgb& value, const rgb& ground, colour c) {
   return dot(rest, rest);
 }
 
-/// The colour that explains some pixels best.
-colour colour_of(const piece& some, const colours_of& all, const rgb& ground) {
-  std::array<double, colour_count> rest{};
-  for (index_t c = 0; c < colour_count; ++c)
-    for (const place p : some) rest[static_cast<std::size_t>(c)] += unexplained(all[p], ground, colour_at(c));
-  return colour_at(std::ranges::min_element(rest) - rest.begin());
+constexpr std::array<colour, colour_count> every_colour = [] {
+  std::array<colour, colour_count> all{};
+  for (index_t i = 0; i < colour_count; ++i) all[static_cast<std::size_t>(i)] = colour_at(i);
+  return all;
+}();
+
+/// Which of some colours explains some pixels best.
+colour colour_of(const piece& some, const colours_of& all, const rgb& ground,
+                 std::span<const colour> choice = every_colour) {
+  const auto rest = [&](colour c) {
+    double sum = 0;
+    for (const place p : some) sum += unexplained(all[p], ground, c);
+    return sum;
+  };
+  return std::ranges::min(choice, {}, rest);
 }
 
 /// The pieces of those pixels whose value is not `nobody`, in which neighbours have the same value.
@@ -154,16 +164,17 @@ std::vector<piece> pieces_of(const raster<index_t>& values) {
   return all;
 }
 
-/// A piece as it is, or cut where two colours have a good share of it each.
+/// A piece cut where two colours meet. A colour with a small share is but a mixture of those that meet.
 std::vector<piece> one_coloured(const piece& whole, const colours_of& all, const rgb& ground) {
-  raster<index_t> colours(all.height(), all.width(), nobody);
   std::array<std::size_t, colour_count> counts{};
-  for (const place p : whole) {
-    colours[p] = static_cast<index_t>(colour_of({p}, all, ground));
-    ++counts[static_cast<std::size_t>(colours[p])];
-  }
-  std::ranges::nth_element(counts, counts.begin() + 1, std::greater{});
-  if (static_cast<double>(counts[1]) < second_colour * static_cast<double>(whole.size())) return {whole};
+  for (const place p : whole) ++counts[static_cast<std::size_t>(colour_of({p}, all, ground))];
+  std::vector<colour> meeting;
+  for (const colour c : every_colour)
+    if (static_cast<double>(counts[static_cast<std::size_t>(c)]) >= least_share * static_cast<double>(whole.size()))
+      meeting.push_back(c);
+  if (meeting.size() < 2) return {whole};
+  raster<index_t> colours(all.height(), all.width(), nobody);
+  for (const place p : whole) colours[p] = static_cast<index_t>(colour_of({p}, all, ground, meeting));
   return pieces_of(colours);
 }
 
