@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Run by ctest: configures, builds and runs the consumer in BINARY; with BUILD_ONLY it is left to another test to run it.
+# Run by ctest: configures, builds and runs the consumer in BINARY; with BUILD_ONLY it is left to another test to run it,
+# with CONFIGURE_ONLY nothing is built.
 # With REFUSED, configuring must fail and say REFUSED.
 file(REMOVE_RECURSE ${BINARY})
 set(given "")
@@ -23,6 +24,9 @@ if(REFUSED)
 endif()
 if(NOT result EQUAL 0)
   message(FATAL_ERROR "configuring failed")
+endif()
+if(CONFIGURE_ONLY)
+  return()
 endif()
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${BINARY} COMMAND_ERROR_IS_FATAL ANY)
 if(BUILD_ONLY)
