@@ -34,7 +34,7 @@ struct block_layer<Block, Exec, Parts> {
 }  // namespace detail
 
 /// L blocks of one type and the final norm, which norm_place::post has none of. Depth is a run-time loop: one block
-/// type is compiled once.
+/// type is compiled once. All members stand outside the class, so that who links the prebuilt trunk compiles no block.
 template <class Block, class Exec, class Parts = block_parts<>>
 class trunk {
  public:
