@@ -14,6 +14,7 @@
 #include "support/training.hpp"
 #include "transfusion/generate.hpp"
 #include "transfusion/metric/likelihood.hpp"
+#include "transfusion/metric/ranked.hpp"
 #include "transfusion/model.hpp"
 #include "transfusion/train.hpp"
 
@@ -122,16 +123,18 @@ void read_captions(Model& m, const job& j, result& r) {
   }
   first.push_back(documents.size());
   const auto likelihoods = tf::text_log_likelihood(m, documents);
-  double nats = 0, targets = 0, right = 0;
+  std::vector<tf::ranked_item> items;
+  double sum = 0;
+  index_t targets = 0;
   for (std::size_t i = 0; i + 1 < first.size(); ++i) {
-    const auto begin = likelihoods.begin() + static_cast<std::ptrdiff_t>(first[i]);
-    const auto end = likelihoods.begin() + static_cast<std::ptrdiff_t>(first[i + 1]);
-    nats -= *begin;
-    targets += static_cast<double>(m.pack({documents[first[i]]}).text_targets());
-    right += std::max_element(begin, end) == begin;
+    tf::ranked_item item;  // the first candidate is the right one
+    for (std::size_t n = first[i]; n < first[i + 1]; ++n) item.options.push_back({likelihoods[n]});
+    items.push_back(std::move(item));
+    sum += likelihoods[first[i]];
+    targets += m.pack({documents[first[i]]}).text_targets();
   }
-  r.measures["perplexity"] = std::exp(nats / targets);
-  r.measures["ranked"] = right / static_cast<double>(count);
+  r.measures["perplexity"] = tf::perplexity(sum, targets);
+  r.measures["ranked"] = tf::ranked_accuracy(items).accuracy;
 }
 
 /// A picture for each of these captions.
