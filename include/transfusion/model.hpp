@@ -236,8 +236,12 @@ class model {
 
   /// Logits of the given hidden rows, on the device. hidden: [R, D]; result: [R, V].
   view<const real, 2> logits(tape<Exec>& tape, view<const scalar, 2> hidden) const {
-    const auto y = tape.saved_real(hidden.rows(), config_.vocabulary);
-    exec_->logits(y, hidden, head_.value());
+    return logits(tape, hidden, 0, config_.vocabulary);
+  }
+  /// The same of the tokens from `first` on only. Result: [R, count].
+  view<const real, 2> logits(tape<Exec>& tape, view<const scalar, 2> hidden, token_t first, index_t count) const {
+    const auto y = tape.saved_real(hidden.rows(), count);
+    exec_->logits(y, hidden, head_.value().slice(first, first + count));
     return y;
   }
 

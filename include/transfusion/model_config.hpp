@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
+#include "transfusion/codec/codes.hpp"
 #include "transfusion/core/error.hpp"
 #include "transfusion/loss/shares.hpp"
 #include "transfusion/modality.hpp"
@@ -50,6 +52,13 @@ struct model_config {
     else
       return modality<Number>().codec;
   }
+  /// Tokens of text and markers: those before the first code of an item, or all of the vocabulary.
+  index_t text_vocabulary() const {
+    index_t n = vocabulary;
+    for (const modality_markers& m : modality_tokens())
+      if (m.codes > 0) n = std::min<index_t>(n, m.first_code);
+    return n;
+  }
   /// The tokens around each modality's items, and each modality's weight in the denoising loss.
   std::array<modality_markers, modalities_of<Variant>::count> modality_tokens() const {
     std::array<modality_markers, modalities_of<Variant>::count> tokens{};
@@ -57,6 +66,12 @@ struct model_config {
     for_each_number<modalities_of<Variant>::count - 1>([&](auto i) {
       const auto& m = other_modalities.template get<i>();
       tokens[i + 1] = {m.begin, m.end};
+    });
+    for_each_number<modalities_of<Variant>::count>([&](auto i) {
+      if constexpr (transfusion::codec::is_discrete<typename modalities_of<Variant>::template at<i>::codec>) {
+        tokens[i].first_code = codec_options<i>().first;
+        tokens[i].codes = codec_options<i>().size;
+      }
     });
     return tokens;
   }
@@ -97,12 +112,12 @@ model_config<Variant> completed(model_config<Variant> c) {
                         "image_mean: found another value, expected items, patches or documents");
   if constexpr (requires { Variant::loss::require_valid(c.loss_weights); })
     Variant::loss::require_valid(c.loss_weights);
-  detail::require_markers(c.markers, c.modality_tokens(), c.vocabulary);
   for_each_number<modalities_of<Variant>::count>([&](auto i) {
     using codec = typename modalities_of<Variant>::template at<i>::codec;
     const auto& options = c.template codec_options<i>();
     if constexpr (requires { codec::require_valid(options); }) codec::require_valid(options);
   });
+  detail::require_markers(c.markers, c.modality_tokens(), c.vocabulary);
   return c;
 }
 
@@ -126,6 +141,7 @@ model_config<Variant> paper_config(std::string_view size) {
         c.codec = Variant::codec::paper_options();
       else
         c.codec.channels = 8;
+      if constexpr (transfusion::codec::is_discrete<typename Variant::codec>) c.vocabulary += c.codec.size;
       return c;
     }
   throw config_error(detail::message("model size: found \"", size, "\", expected 0.16B, 0.37B, 0.76B, 1.4B or 7B"));

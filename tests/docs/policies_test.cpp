@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
+#include "transfusion/chameleon.hpp"
 #include "transfusion/generate.hpp"
 #include "transfusion/train.hpp"
 
@@ -54,6 +55,25 @@ struct skip_patch {
     }
   };
 };
+// end of snippet
+
+// snippet: codes
+/// Pictures in [-1, 1] as codes of eight levels of grey: the least that can stand where a VQ-VAE does.
+struct levels_of_grey {
+  tf::image encode(tf::image x) const {
+    for (float& v : x.values) v = std::round((v + 1) / 2 * 7);
+    return x;
+  }
+  tf::image decode(tf::image codes) const {
+    for (float& v : codes.values) v = v / 7 * 2 - 1;
+    return codes;
+  }
+};
+
+/// 100 words and markers, then a token for each code.
+inline tf::model_config<tf::chameleon> with_grey_codes() {
+  return {.layers = 2, .width = 64, .heads = 4, .vocabulary = 108, .codec = {.first = 100, .size = 8}};
+}
 // end of snippet
 
 // snippet: outer coder
@@ -382,6 +402,21 @@ BOOST_AUTO_TEST_CASE(latents_guidance_and_edits) {
   const auto& values = std::get<tf::image>(drawn[0].content.segments.back()).values;
   for (std::size_t i = 0; i < 8; ++i) BOOST_TEST(values[i] == picture.values[i]);
   for (std::size_t i = 8; i < 16; ++i) BOOST_TEST(std::abs(values[i]) <= 1);
+}
+
+BOOST_AUTO_TEST_CASE(the_baseline_draws_codes) {
+  static_assert(tf::codec::outer_coder<levels_of_grey>);
+  tf::cpu_exec<float> exec;
+  tf::model<tf::chameleon, tf::cpu_exec<float>> model(exec, with_grey_codes(), 1);
+  const tf::document document{tf::text{{4, 5}}, tf::image{{1, 1, 4}, {-1, -0.15f, 0.42f, 1}}};
+  const auto codes = tf::codec::encoded({document}, levels_of_grey{});
+  BOOST_TEST(std::get<tf::image>(codes[0].segments[1]).values == (std::vector<float>{0, 3, 5, 7}));
+  tf::trainer trainer(model, {.steps = 2, .peak_rate = tf::chameleon_peak_rate, .warmup = 0, .quiet = true});
+  BOOST_TEST(trainer.step(codes).gradient_norm > 0);
+  tf::generator generate(model, {.max_tokens = 0, .image = {1, 1, 4}});
+  const auto drawn = generate({{.prompt = {tf::text{{4, 5}}}, .begin_image = true}});
+  const auto seen = tf::codec::decoded(drawn[0].content, levels_of_grey{});
+  for (float v : std::get<tf::image>(seen.segments.back()).values) BOOST_TEST(std::abs(v) <= 1);
 }
 
 BOOST_AUTO_TEST_CASE(solvers_blocks_and_frozen_sides_of_ones_own) {

@@ -22,7 +22,8 @@ enum class stream : std::uint32_t {
   first_noise,     ///< what an image is drawn from
   document_order,  ///< how an example or a user's data set makes documents of its items
   activation_dropout,
-  resampling  ///< which items a bootstrap draws
+  resampling,    ///< which items a bootstrap draws
+  code_sampling  ///< the codes of an item
 };
 
 /// Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3": a pure function of key and

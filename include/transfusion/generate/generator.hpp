@@ -19,7 +19,7 @@ namespace transfusion {
 
 /// Generates text and items of every modality, many prompts at once: text mode → begin token → image mode of its
 /// modality → end token → text mode. The prefix of an item is computed once for all its steps; guided and unguided rows
-/// run in one batch.
+/// run in one batch. Items of codes are drawn like words, as many codes as the item has values, and text never has any.
 template <class Model>
 class generator {
  public:
@@ -34,8 +34,9 @@ class generator {
     Model::for_each_modality([&](auto m) {
       const item_options item = options_.item(m);
       if (!draws(m)) return;
-      times_[m] = spaced_times(item.spacing, item.steps, model.template modality<m>().schedule);
       (void)model.grid(item.shape, static_cast<index_t>(m));
+      if constexpr (discrete<m>) return;
+      times_[m] = spaced_times(item.spacing, item.steps, model.template modality<m>().schedule);
       require_solvable<m>(times_[m]);
     });
   }
@@ -46,7 +47,7 @@ class generator {
   }
 
   /// The same, and `watch(request, step, values)` sees each item [C, Z, H, W] before its first step (0) and after every
-  /// one.
+  /// one; none of codes.
   template <class Watch>
   std::vector<generated_document> operator()(const std::vector<generation_request>& requests, Watch watch) {
     begin(requests);
@@ -62,7 +63,15 @@ class generator {
  private:
   using state = detail::growing_document;
   using mode = state::mode;
+  /// Tokens that follow one another.
+  struct token_range {
+    token_t first;
+    index_t count;
+  };
   using modalities = typename Model::modalities;
+
+  template <std::size_t M>
+  static constexpr bool discrete = codec::is_discrete<typename modalities::template at<M>::codec>;
 
   bool draws(std::size_t modality) const { return options_.max_images > 0 && options_.item(modality).shape.size() > 0; }
 
@@ -134,7 +143,10 @@ class generator {
                          given.shape.depth, " x ", given.shape.height, " x ", given.shape.width, " values, expected ",
                          drawn.channels, " x ", drawn.depth, " x ", drawn.height, " x ", drawn.width,
                          " (channels, depth, height, width)");
-    Model::with_modality(modality, [&](auto m) { require_solvable<m>(times_from(modality, r.edit->from_time)); });
+    Model::with_modality(modality, [&](auto m) {
+      require<config_error>(!discrete<m>, "request ", number, ": edit: found items of codes, expected continuous ones");
+      require_solvable<m>(times_from(modality, r.edit->from_time));
+    });
   }
 
   /// Slots for the document and for the branches that guidance compares it with.
@@ -248,25 +260,37 @@ class generator {
     if (!rows.empty()) draw_tokens(logits_of(out, rows), states);
   }
   view<const real, 2> logits_of(const typename Model::outputs& out, const std::vector<token_t>& rows) {
+    return logits_of(out, rows, {0, model_->config().text_vocabulary()});
+  }
+  view<const real, 2> logits_of(const typename Model::outputs& out, const std::vector<token_t>& rows,
+                                token_range tokens) {
     const auto hidden = tape_.saved(static_cast<index_t>(rows.size()), model_->config().width);
     model_->exec().gather_rows(hidden, out.hidden.value(), tape_.upload(rows));
-    return model_->logits(tape_, hidden);
+    return model_->logits(tape_, hidden, tokens.first, tokens.count);
   }
-  /// Draws the next token of each state, on the device: one number each comes back.
+  /// Draws the next token of each state.
   void draw_tokens(view<const real, 2> logits, const std::vector<state*>& states) {
     std::vector<real> u;
-    std::vector<token_t> never, drawn(states.size());
+    std::vector<token_t> never;
     for (const state* s : states) {
       const random_key key{s->seed, 0, stream::text_sampling};
       u.push_back(static_cast<real>(key.uniform(static_cast<std::uint64_t>(s->tokens + s->images))));
       add_forbidden(*s, never);
     }
-    const auto count = static_cast<index_t>(states.size());
+    const auto drawn = sample(logits, options_.text, u, never);
+    for (std::size_t i = 0; i < states.size(); ++i) states[i]->next = drawn[i];
+  }
+  /// A column of each row of logits, drawn on the device: one number each comes back. `never` has as many columns for
+  /// each row.
+  std::vector<token_t> sample(view<const real, 2> logits, const text_sampling& how, const std::vector<real>& u,
+                              const std::vector<token_t>& never) {
+    const index_t count = logits.rows();
     const auto tokens = tape_.saved_tokens(count);
     const view<const token_t, 2> forbidden(tape_.upload(never).data, count, static_cast<index_t>(never.size()) / count);
-    model_->exec().sample_tokens(tokens, logits, options_.text, tape_.upload(u), forbidden);
+    model_->exec().sample_tokens(tokens, logits, how, tape_.upload(u), forbidden);
+    std::vector<token_t> drawn(u.size());
     model_->exec().download(drawn.data(), tokens.data, drawn.size() * sizeof(token_t));
-    for (std::size_t i = 0; i < states.size(); ++i) states[i]->next = drawn[i];
+    return drawn;
   }
   /// BOS and end tokens are never targets in training; what no item can follow is not asked for.
   void add_forbidden(const state& s, std::vector<token_t>& never) const {
@@ -288,12 +312,17 @@ class generator {
     const index_t modality = drawing[0]->modality;
     const double first = drawing[0]->from_time();
     std::erase_if(drawing, [&](state* s) { return s->modality != modality || s->from_time() != first; });
-    Model::with_modality(modality, [&](auto m) { draw<m>(drawing, times_from(modality, first), watch); });
+    Model::with_modality(modality, [&](auto m) {
+      if constexpr (discrete<m>)
+        draw_codes<m>(drawing);
+      else
+        draw<m>(drawing, times_from(modality, first), watch);
+    });
   }
 
   template <std::size_t M, class Watch>
   void draw(const std::vector<state*>& drawing, const std::vector<double>& times, Watch& watch) {
-    open_images(drawing, M);
+    open_images<M>(drawing);
     const auto arrived = [&](view<const real, 1> values, index_t step) {
       if constexpr (!std::is_same_v<Watch, std::nullptr_t>)  // without a watcher nothing waits for the device
         for (std::size_t i = 0; i < drawing.size(); ++i)
@@ -302,31 +331,102 @@ class generator {
     detail::image_run<Model, M, decltype(arrived)> run(*model_, tape_, *cache_, options_, drawing, arrived);
     run.begin(run.level(times.front()));
     solve(typename modalities::template at<M>::solver{}, run, times);
-    close_images(drawing, M, run.values());
+    std::vector<std::vector<float>> drawn;
+    for (std::size_t i = 0; i < drawing.size(); ++i) {
+      const std::vector<real> own = host_copy(run.values(), i, drawing.size());
+      drawn.emplace_back(own.begin(), own.end());
+    }
+    close_images<M>(drawing, drawn);
   }
 
-  /// Runs what stands before the patches and is not in the cache yet: the begin token, and the other branches whole.
-  void open_images(const std::vector<state*>& drawing, std::size_t modality) {
+  /// Draws the codes of one item for each document, one code of all in every pass.
+  template <std::size_t M>
+  void draw_codes(const std::vector<state*>& drawing) {
+    const modality_markers tokens = model_->config().modality_tokens()[M];
+    const token_range range{tokens.first_code, tokens.codes};
+    const auto count = static_cast<std::size_t>(model_->grid(options_.item(M).shape, M).patches());
+    std::vector<std::vector<float>> drawn(drawing.size());
+    repeated<exec> code_step;
+    opened begun = open_images<M>(drawing);
+    view<const real, 2> logits = logits_of(begun.out, begun.last_rows, range);
+    for (std::size_t n = 0; n < count; ++n) {
+      const auto codes = next_codes(drawing, logits, static_cast<std::uint64_t>(n));
+      for (std::size_t i = 0; i < drawing.size(); ++i) drawn[i].push_back(static_cast<float>(codes[i]));
+      if (n + 1 == count) break;
+      detail::cached_pass<Model> pass(*model_);
+      std::vector<token_t> rows;
+      for_each_branch(drawing, [&](std::size_t i, detail::cached_sequence& s, index_t) {
+        s.table.append_text();
+        rows.push_back(static_cast<token_t>(pass.add_token(s, s.table.rows() - 1, tokens.first_code + codes[i])));
+      });
+      tape_.reset();
+      code_step(model_->exec(), [&] { logits = logits_of(pass.run(tape_, *cache_, {}), rows, range); });
+    }
+    close_images<M>(drawing, drawn);
+  }
+  /// Code n of each item. logits: [branches · items, codes].
+  std::vector<token_t> next_codes(const std::vector<state*>& drawing, view<const real, 2> logits, std::uint64_t n) {
+    const auto items = static_cast<index_t>(drawing.size());
+    if (options_.branches() > 1) logits = guided(logits, items);
+    std::vector<real> u;
+    for (const state* s : drawing) {
+      const random_key key{s->seed, static_cast<std::uint32_t>(s->images), stream::code_sampling};
+      u.push_back(static_cast<real>(key.uniform(n)));
+    }
+    const auto codes = sample(logits, options_.codes, u, std::vector<token_t>(drawing.size(), ignored));
+    for (std::size_t i = 0; i < codes.size(); ++i)
+      require<numeric_error>(
+          codes[i] != ignored, "request ", drawing[i] - states_.data(),
+          ": found a logit of a code that is no number, or none above -inf, expected a distribution");
+    return codes;
+  }
+  view<const real, 2> guided(view<const real, 2> logits, index_t items) {
+    const auto y = tape_.saved_real(items, logits.cols());
+    const auto places = tape_.upload(std::vector<image_place>{{0, 0, {1, items, logits.cols()}}});
+    detail::guide(y.flat(), logits.flat(), options_, options_.branches(),
+                  [&](view<real, 1> out, double a, view<const real, 1> u, double b, view<const real, 1> v) {
+                    const auto factors = tape_.upload(std::vector<real>{static_cast<real>(a), static_cast<real>(b)});
+                    model_->exec().mix(out, u, v, {factors.data, 1, 2}, places);
+                  });
+    return y;
+  }
+
+  /// f(i, sequence, branch) of every branch of document i: all documents of one branch, then those of the next.
+  template <class F>
+  void for_each_branch(const std::vector<state*>& drawing, F f) const {
+    for (index_t b = 0; b < options_.branches(); ++b)
+      for (std::size_t i = 0; i < drawing.size(); ++i) f(i, drawing[i]->branches[static_cast<std::size_t>(b)], b);
+  }
+
+  /// A pass up to the begin tokens of some items, and where these stand in it, branch by branch.
+  struct opened {
+    typename Model::outputs out;
+    std::vector<token_t> last_rows;
+  };
+
+  /// Runs what stands before the items and is not in the cache yet: the begin token, and the other branches whole.
+  template <std::size_t M>
+  opened open_images(const std::vector<state*>& drawing) {
     tape_.reset();
     detail::cached_pass<Model> pass(*model_);
     std::vector<real> values;
-    for (state* s : drawing)
-      for (index_t b = 0; b < options_.branches(); ++b) {
-        detail::cached_sequence& branch = s->branches[static_cast<std::size_t>(b)];
-        if (b > 0) {
-          const packed_batch before = model_->pack({as_read(b == 1 ? document{} : without_text(s->result.content))});
-          branch.table = before.table;
-          add_rows(pass, branch, before, values);
-        }
-        open_image(branch, modality);
-        pass.add_token(branch, branch.table.spans().back().begin - 1,
-                       model_->config().modality_tokens()[modality].begin);
+    std::vector<token_t> rows;
+    for_each_branch(drawing, [&](std::size_t i, detail::cached_sequence& s, index_t branch) {
+      if (branch > 0) {
+        const document& whole = drawing[i]->result.content;
+        const packed_batch before = model_->pack({as_read(branch == 1 ? document{} : without_text(whole))});
+        s.table = before.table;
+        add_rows(pass, s, before, values);
       }
-    pass.run(tape_, *cache_, tape_.upload(values));
+      s.table.append_text();
+      rows.push_back(
+          static_cast<token_t>(pass.add_token(s, s.table.rows() - 1, model_->config().modality_tokens()[M].begin)));
+      if (!discrete<M>) append_span(s, M);
+    });
+    return {pass.run(tape_, *cache_, tape_.upload(values)), std::move(rows)};
   }
-  void open_image(detail::cached_sequence& s, std::size_t modality) const {
+  void append_span(detail::cached_sequence& s, std::size_t modality) const {
     const patch_grid grid = model_->grid(options_.item(modality).shape, static_cast<index_t>(modality));
-    s.table.append_text();
     s.table.append_span({.image = static_cast<index_t>(s.table.spans().size()),  // those of the prompt come before
                          .rows = grid.rows,
                          .cols = grid.cols,
@@ -336,28 +436,33 @@ class generator {
   }
 
   /// Keeps the items, and for those who go on in text mode puts the clean item and its end token into the cache.
-  void close_images(const std::vector<state*>& drawing, std::size_t modality, view<const real, 1> drawn) {
+  template <std::size_t M>
+  void close_images(const std::vector<state*>& drawing, const std::vector<std::vector<float>>& drawn) {
     tape_.reset();
     detail::cached_pass<Model> pass(*model_);
-    const image_shape shape = options_.item(modality).shape;
+    const image_shape shape = options_.item(M).shape;
+    const modality_markers tokens = model_->config().modality_tokens()[M];
     std::vector<real> values;
     std::vector<token_t> rows;
     std::vector<state*> going;
     for (std::size_t i = 0; i < drawing.size(); ++i) {
       state* s = drawing[i];
-      const std::vector<real> own = host_copy(drawn, i, drawing.size());
-      s->append_item({shape, {own.begin(), own.end()}, static_cast<index_t>(modality)});
+      s->append_item({shape, drawn[i], static_cast<index_t>(M)});
       if (s->tokens >= options_.max_tokens) {
         s->finish(s->images == options_.max_images ? finish_reason::image_limit : finish_reason::token_limit);
         continue;
       }
       s->now = mode::text;
-      values.insert(values.end(), own.begin(), own.end());
-      pass.add_image(s->own(), s->own().table.spans().back(), shape, Model::clean_level);
-      s->own().table.append_text();
-      const index_t end = s->own().table.rows() - 1;
-      rows.push_back(
-          static_cast<token_t>(pass.add_token(s->own(), end, model_->config().modality_tokens()[modality].end)));
+      detail::cached_sequence& own = s->own();
+      if constexpr (discrete<M>) {  // the last code is not in the cache yet
+        own.table.append_text();
+        pass.add_token(own, own.table.rows() - 1, tokens.first_code + static_cast<token_t>(drawn[i].back()));
+      } else {
+        values.insert(values.end(), drawn[i].begin(), drawn[i].end());
+        pass.add_image(own, own.table.spans().back(), shape, Model::clean_level);
+      }
+      own.table.append_text();
+      rows.push_back(static_cast<token_t>(pass.add_token(own, own.table.rows() - 1, tokens.end)));
       going.push_back(s);
     }
     if (!going.empty()) take_tokens(pass.run(tape_, *cache_, tape_.upload(values)), rows, going);

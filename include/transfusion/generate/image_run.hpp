@@ -8,6 +8,7 @@
 #include "transfusion/exec/repeat.hpp"
 #include "transfusion/generate/given_images.hpp"
 #include "transfusion/generate/growing_document.hpp"
+#include "transfusion/generate/guidance.hpp"
 #include "transfusion/generate/options.hpp"
 
 namespace transfusion::detail {
@@ -161,20 +162,11 @@ class image_run final : public solver_run {
     return all;
   }
 
-  /// ε_c, ε_u and, of three branches, ε_i lie one after the other.
   view<real, 1> guided(view<real, 1> all, index_t branches) {
-    const index_t part = all.size() / branches;
-    const auto context = all.slice(0, part), none = all.slice(part, 2 * part);
-    const auto y = tape_->saved_real(part);
-    const double scale = options_->guidance;
-    if (branches == 2) {
-      mix(y, scale, context, 1 - scale, none);
-    } else {
-      const double image_scale = *options_->image_guidance;
-      mix(y, scale, context, image_scale - scale, all.slice(2 * part, 3 * part));
-      mix(y, 1, y, 1 - image_scale, none);
-    }
-    if (options_->guidance_rescale > 0) exec_->match_deviation(y, context, places_.all(), options_->guidance_rescale);
+    const auto y = tape_->saved_real(all.size() / branches);
+    guide(y, view<const real, 1>(all), *options_, branches, [&](auto... terms) { mix(terms...); });
+    if (options_->guidance_rescale > 0)
+      exec_->match_deviation(y, all.slice(0, y.size()), places_.all(), options_->guidance_rescale);
     return y;
   }
 

@@ -51,10 +51,12 @@ struct packed_batch {
   }
 };
 
-/// The tokens around the images of one modality.
+/// The tokens around the images of one modality, and those that its images consist of where they are codes.
 struct modality_markers {
   token_t begin = ignored;
   token_t end = ignored;
+  token_t first_code = ignored;
+  index_t codes = 0;  ///< 0: the images are continuous
 };
 
 /// How documents become rows: the tokens that packing puts in, and what a variant's policies ask for.
@@ -72,13 +74,15 @@ using grid_rule = std::function<patch_grid(image_shape, index_t)>;
 
 namespace detail {
 
-/// Every marker is a token of the vocabulary; those of a modality are shared with no other marker. Throws config_error.
+/// Every marker is a token of the vocabulary; those of a modality are shared with no other marker. Codes are tokens
+/// behind all markers, shared with no other modality. Throws config_error.
 void require_markers(const marker_tokens& markers, std::span<const modality_markers> modalities, index_t vocabulary);
 
 }  // namespace detail
 
 /// Packs documents into one batch: BOS, the segments with begin and end tokens around each image, EOS. Next-token
-/// targets follow the paper (§3): no loss on a BOI input, none on patches, EOI never predicted. Throws shape_error on a
+/// targets follow the paper (§3): no loss on a BOI input, none on patches, EOI never predicted. Codes are targets like
+/// words. Throws shape_error on a
 /// document whose image does not fit its shape, its modality or the grid, or on a negative token.
 packed_batch pack(const std::vector<document>& documents, const packing_rules& rules, const grid_rule& grid);
 

@@ -102,6 +102,7 @@ class packer {
   void put_image(const image& im, bool leads) {
     const patch_grid grid = grid_of(im);
     const modality_markers around = rules_.modalities[static_cast<std::size_t>(im.modality)];
+    if (around.codes > 0) return put_codes(im, around);
     put_token(around.begin);  // its own target stays `ignored`: the next row is an image's
     span s{.rows = grid.rows,
            .cols = grid.cols,
@@ -117,6 +118,23 @@ class packer {
     }
     put_token(around.end);
   }
+
+  /// An image of codes: the rows from the begin token on learn the codes, unless they are context. The end token is no
+  /// target, as behind any image.
+  void put_codes(const image& im, const modality_markers& around) {
+    put_token(around.begin);
+    for (float value : im.values) {
+      const auto code = static_cast<index_t>(value);
+      require<shape_error>(code >= 0 && code < around.codes && static_cast<float>(code) == value, "document ",
+                           batch_.table.documents() - 1, ": code ", value, ", expected a whole number from 0 to ",
+                           around.codes - 1);
+      put_token(around.first_code + static_cast<token_t>(code));
+      if (im.context) forget_last_target();
+    }
+    put_token(around.end);
+    forget_last_target();
+  }
+  void forget_last_target() { batch_.targets[static_cast<std::size_t>(batch_.rows()) - 2] = ignored; }
 
   /// The rows of one image, clean or to be noised.
   void put_rows(const image& im, span s, bool clean) {
@@ -161,7 +179,7 @@ TRANSFUSION_INLINE void require_markers(const marker_tokens& markers, std::span<
   std::vector<token_t> taken{markers.bos, markers.eos};
   const auto free = [&](token_t t) { return std::find(taken.begin(), taken.end(), t) == taken.end(); };
   for (std::size_t m = 0; m < modalities.size(); ++m) {
-    const auto [begin, end] = modalities[m];
+    const token_t begin = modalities[m].begin, end = modalities[m].end;
     const bool first = m == 0;  // it has names of its own in the configuration
     const std::string where = first ? "markers" : "modality " + std::to_string(m);
     const std::string begin_name = first ? "boi" : "begin", end_name = first ? "eoi" : "end";
@@ -170,6 +188,19 @@ TRANSFUSION_INLINE void require_markers(const marker_tokens& markers, std::span<
     require<config_error>(begin != end && free(begin) && free(end), where, ": found ", begin_name, " ", begin, ", ",
                           end_name, " ", end, ", expected tokens that no other marker has");
     taken.insert(taken.end(), {begin, end});
+  }
+  for (const modality_markers& m : modalities) {
+    if (m.codes == 0) continue;
+    const index_t last = m.first_code + m.codes - 1;
+    const token_t marker = *std::max_element(taken.begin(), taken.end());
+    require<config_error>(m.first_code > marker && last < vocabulary, "codec.first: found tokens ", m.first_code,
+                          " to ", last, " for the codes, expected tokens behind the last marker, ", marker,
+                          ", in the vocabulary of ", vocabulary);
+    for (const modality_markers& other : modalities)
+      require<config_error>(
+          &other == &m || other.codes == 0 || other.first_code > last || other.first_code + other.codes <= m.first_code,
+          "codec.first: found tokens ", m.first_code, " to ", last,
+          " for the codes of two modalities, expected each for one");
   }
 }
 
