@@ -137,10 +137,13 @@ class attention {
                return projection{
                    set.declare(own, {s.width, s.heads * shape_.head_width}, initial_value::normal(out_deviation))};
              }),
-        q_norm_(name + ".q_norm", s.routes_if(s.separate.rest),
-                [&](const std::string& own) { return head_norm(set, own, shape_.head_width, s.norm_epsilon); }),
-        k_norm_(name + ".k_norm", s.routes_if(s.separate.rest),
-                [&](const std::string& own) { return head_norm(set, own, shape_.head_width, s.norm_epsilon); }) {}
+        q_norm_(head_norms(set, name + ".q_norm", s)),
+        k_norm_(head_norms(set, name + ".k_norm", s)) {}
+
+  static per_route<head_norm> head_norms(parameter_set<Exec>& set, const std::string& name, const block_shape& s) {
+    return {name, s.routes_if(s.separate.rest),
+            [&](const std::string& own) { return head_norm(set, own, s.width / s.heads, s.norm_epsilon); }};
+  }
 
   attention_shape shape_;
   per_route<projections> project_;
