@@ -10,7 +10,7 @@ namespace {
 
 template <std::size_t N>
 std::string try_variant() {
-  return trial<variant_of<N>>().run();
+  return trial<variant_of<N>>(N).run();
 }
 
 template <std::size_t... I>
