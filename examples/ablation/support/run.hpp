@@ -58,6 +58,7 @@ tf::model_config<Variant> config_of(const job& j) {
   if constexpr (convolves<Variant>) {
     c.codec.level_channels.fill(2 * j.set.unet_channels);
     c.codec.level_channels[0] = j.set.unet_channels;
+    c.codec.groups = j.set.unet_channels / 4;  // with one channel each, norms would wipe out what a whole map says
     c.codec.blocks = j.set.unet_blocks;
   }
   c.loss_weights[1] = z.lambda;
