@@ -22,9 +22,6 @@ using cpu = tf::cpu_exec<float>;
 using cuda_float = tf::cuda_exec<float>;
 using cuda_bf16 = tf::cuda_exec<tf::bf16>;
 
-/// Head width 32: the smallest that bf16 computes on tensor cores.
-const tf::model_config<tf::paper> sizes{.layers = 2, .width = 64, .heads = 2, .vocabulary = 10, .kv_heads = 1};
-
 tf::train_options quick(tf::index_t steps) {
   tf::train_options o;
   o.steps = steps;
@@ -36,11 +33,24 @@ tf::train_options quick(tf::index_t steps) {
   return o;
 }
 
-template <class Exec>
+/// Head width 32: the smallest that bf16 computes on tensor cores.
+template <class Variant>
+tf::model_config<Variant> sizes_of() {
+  tf::model_config<Variant> c{.layers = 2, .width = 64, .heads = 2, .vocabulary = 10, .kv_heads = 1};
+  if constexpr (std::is_same_v<typename Variant::codec, tf::codec::unet>) {
+    c.codec.level_channels = {8, 16, 16, 16};
+    c.codec.blocks = 1;
+    c.codec.groups = 2;
+    c.codec.time_width = 32;
+  }
+  return c;
+}
+
+template <class Exec, class Variant = tf::paper>
 struct run {
-  using model_type = tf::model<tf::paper, Exec>;
+  using model_type = tf::model<Variant, Exec>;
   Exec exec;
-  model_type model{exec, sizes, 1};
+  model_type model{exec, sizes_of<Variant>(), 1};
   std::vector<double> losses;
 
   explicit run(tf::index_t steps) {
@@ -52,7 +62,7 @@ struct run {
 
 /// The largest difference of two runs' losses, as a share of the loss.
 template <class A, class B>
-double worst_share(const run<A>& a, const run<B>& b) {
+double worst_share(const A& a, const B& b) {
   double worst = 0;
   for (std::size_t i = 0; i < a.losses.size(); ++i)
     worst = std::max(worst, std::abs(a.losses[i] - b.losses[i]) / std::abs(b.losses[i]));
@@ -66,6 +76,30 @@ struct plain_exec : cuda_bf16 {
     f();
   }
 };
+
+const tf::model_config<tf::paper> sizes = sizes_of<tf::paper>();
+
+struct apart : tf::paper {  // weights by modality, and the timestep in every norm
+  using routing = tf::routing::all;
+  using timestep = tf::timestep::adaln_zero;
+  using position = tf::position::axial_2d;
+  using feed_forward = tf::feed_forward::gelu;
+  using norm = tf::norm::layer;
+};
+struct flowing : tf::paper {  // the U-Net, on straight paths
+  using codec = tf::codec::unet;
+  using schedule = tf::schedule::rectified_flow;
+  using target = tf::target::velocity;
+  using embeddings = tf::embeddings::tied;
+};
+struct copied : tf::paper {  // two intervals a row, norms on the branches, a token for the time
+  using mask = tf::mask::noised_hidden;
+  using norm_place = tf::norm_place::swin;
+  using qk_norm = tf::qk_norm::on;
+  using timestep = tf::timestep::token;
+  using loss = tf::loss::weighted_sum<tf::loss::next_token, tf::loss::z_loss, tf::loss::denoising>;
+};
+using far_from_the_paper = std::tuple<apart, flowing, copied>;
 
 }  // namespace
 
@@ -83,6 +117,16 @@ BOOST_AUTO_TEST_CASE(fifty_training_steps_beside_the_cpu) {
   }
   BOOST_TEST_MESSAGE("worst: float " << worst_share(found, expected) << ", bf16 " << worst_share(rounded, expected));
   BOOST_TEST(expected.losses.back() < 0.7 * expected.losses.front());
+  BOOST_TEST(worst_share(found, expected) < 1e-4);
+  BOOST_TEST(worst_share(rounded, expected) < 0.02);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(other_policies_beside_the_cpu, Variant, far_from_the_paper) {
+  const run<cpu, Variant> expected(8);
+  const run<cuda_float, Variant> found(8);
+  const run<cuda_bf16, Variant> rounded(8);
+  BOOST_TEST_MESSAGE("worst: float " << worst_share(found, expected) << ", bf16 " << worst_share(rounded, expected));
+  BOOST_TEST(std::abs(expected.losses.back() - expected.losses.front()) > 0.01);  // the weights have moved
   BOOST_TEST(worst_share(found, expected) < 1e-4);
   BOOST_TEST(worst_share(rounded, expected) < 0.02);
 }
