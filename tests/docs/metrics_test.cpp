@@ -32,7 +32,7 @@ template <class Model>
 tf::bootstrap_result held_out_perplexity(Model& model, const std::vector<tf::document>& documents) {
   const std::vector<double> likelihoods = tf::text_log_likelihood(model, documents);
   std::vector<tf::index_t> targets;
-  for (const tf::document& d : documents) targets.push_back(model.pack({d}).text_targets());
+  for (const tf::document& d : documents) targets.push_back(tf::text_target_count(model, d));
   return tf::bootstrap(std::ssize(documents), [&](const std::vector<tf::index_t>& chosen) {
     double likelihood = 0;
     tf::index_t count = 0;
@@ -114,8 +114,9 @@ std::pair<tf::bootstrap_result, tf::bootstrap_result> fit(features pictures, fea
 /// How much better the second of two models is on the same items: both are measured on each resample, so that what is
 /// hard for both does not widen the interval.
 tf::bootstrap_result improvement(const std::vector<double>& first, const std::vector<double>& second) {
+  tf::require_extent("improvement: scores of the second model", std::ssize(second), std::ssize(first));
   std::vector<double> gains;
-  for (std::size_t i = 0; i < first.size(); ++i) gains.push_back(second.at(i) - first[i]);
+  for (std::size_t i = 0; i < first.size(); ++i) gains.push_back(second[i] - first[i]);
   return tf::bootstrap_mean(gains);
 }
 // end of snippet

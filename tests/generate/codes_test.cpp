@@ -213,6 +213,7 @@ BOOST_AUTO_TEST_CASE(learns_codes_from_captions_and_captions_from_codes) {
     std::vector<tf::document> candidates;
     for (int c = 0; c < 4; ++c) candidates.push_back({code_image(k), toy_caption(c)});
     const auto found = tf::text_log_likelihood(model, candidates);
+    BOOST_TEST(tf::text_target_count(model, candidates[0]) == 4);  // the begin token, two words and the end: no code
     const auto best = std::max_element(found.begin(), found.end()) - found.begin();
     BOOST_TEST(best == k);
   }

@@ -278,6 +278,20 @@ BOOST_AUTO_TEST_CASE(bad_input_is_refused) {
   BOOST_CHECK_THROW(s.merge(statistics_of({{1}, {2}}, 1)), tf::shape_error);
   const std::vector<double> bad = {1, std::nan("")};
   BOOST_CHECK_THROW(s.add(tf::view<const double, 1>(bad.data(), 2)), tf::numeric_error);
+  const std::vector<double> rows = {1, 2, 3, 4, 5, std::nan("")};
+  BOOST_CHECK_THROW(s.add(tf::view<const double, 2>(rows.data(), 3, 2)), tf::numeric_error);
+  BOOST_CHECK_THROW(s.add(tf::view<const double, 2>(rows.data(), 1, 3)), tf::shape_error);
   BOOST_TEST(s.count() == 2);
   BOOST_TEST((s.mean() == good.mean()));
+}
+
+BOOST_AUTO_TEST_CASE(what_no_samples_have_gives_no_distance) {
+  Eigen::MatrixXd scatter(2, 2);
+  scatter << 1, 2, 2, 1;  // eigenvalues 3 and -1
+  const auto none = tf::frechet_statistics::of(5, Eigen::VectorXd::Zero(2), scatter);
+  const auto apart = tf::frechet_statistics::of(5, Eigen::VectorXd::Constant(2, 0.5), scatter);
+  BOOST_CHECK_THROW(tf::frechet_distance(none, apart), tf::numeric_error);
+  BOOST_CHECK_THROW(tf::frechet_statistics::of(1, Eigen::VectorXd::Zero(2), scatter), tf::config_error);
+  BOOST_CHECK_THROW(tf::frechet_distance(statistics_of({{0}, {1e90}}, 1), statistics_of({{0}, {3e90}}, 1)),
+                    tf::numeric_error);
 }

@@ -132,7 +132,7 @@ void read_captions(Model& m, const job& j, result& r) {
     for (std::size_t n = first[i]; n < first[i + 1]; ++n) item.options.push_back({likelihoods[n]});
     items.push_back(std::move(item));
     sum += likelihoods[first[i]];
-    targets += m.pack({documents[first[i]]}).text_targets();
+    targets += tf::text_target_count(m, documents[first[i]]);
   }
   r.measures["perplexity"] = tf::perplexity(sum, targets);
   r.measures["ranked"] = tf::ranked_accuracy(items).accuracy;

@@ -14,11 +14,12 @@ namespace scenes {
 
 namespace {
 
-constexpr double stands_out = 0.42;    // colour distance to the ground from which a pixel is of an object
-constexpr double speck = 1.0 / 250.0;  // of the picture's pixels
-constexpr double least_share = 0.2;    // of a piece's pixels, for a colour to be one of several in it
-constexpr index_t reach = 2;           // pixels round a piece that are compared as well
-constexpr double most_blur = 1.5;      // pixels; more would take what is pale for what is blurred
+constexpr double stands_out = 0.42;         // colour distance to the ground from which a pixel is of an object
+constexpr double speck = 1.0 / 250.0;       // of the picture's pixels
+constexpr double least_share = 0.2;         // of a piece's pixels, for a colour to be one of several in it
+constexpr double most_foreign = 2 * speck;  // of the picture's pixels, in a piece of one colour
+constexpr index_t reach = 2;                // pixels round a piece that are compared as well
+constexpr double most_blur = 1.5;           // pixels; more would take what is pale for what is blurred
 constexpr index_t nobody = -1;
 constexpr double least_shape_match = 0.85, least_colour_match = 0.5;
 
@@ -70,9 +71,9 @@ void for_neighbours(place p, Visit visit) {
 
 colours_of pixels(const tf::image& picture) {
   const index_t channels = picture.shape.channels, height = picture.shape.height, width = picture.shape.width;
-  tf::require<tf::shape_error>(channels == 3 && picture.shape.depth == 1 && height >= 16 && width >= 16,
+  tf::require<tf::shape_error>(channels == 3 && picture.shape.depth == 1 && height >= 16 && width == height,
                                "detector: picture: found [", channels, ", ", height, ", ", width,
-                               "], expected [3, H, W] with sides of 16 or more");
+                               "], expected [3, side, side] with sides of 16 or more");
   tf::require_extent("detector: values", std::ssize(picture.values), picture.shape.size());
   tf::require<tf::numeric_error>(std::ranges::all_of(picture.values, [](float v) { return std::isfinite(v); }),
                                  "detector: picture: found a value that is not finite");
@@ -399,8 +400,15 @@ view view_of(const piece& some, index_t number, const raster<index_t>& owner, co
   return v;
 }
 
+/// How much of a piece is of another colour, in shares of the picture.
+double foreign_share(const piece& some, const colours_of& smooth, const rgb& ground, colour c) {
+  const auto foreign =
+      std::ranges::count_if(some, [&](place p) { return unexplained(smooth[p], ground, c) > stands_out * stands_out; });
+  return static_cast<double>(foreign) / static_cast<double>(smooth.height() * smooth.width());
+}
+
 sighting sighting_of(const piece& some, index_t number, const raster<index_t>& owner, const colours_of& all,
-                     const rgb& ground) {
+                     const colours_of& smooth, const rgb& ground) {
   const colour c = colour_of(some, all, ground);
   const view v = view_of(some, number, owner, all, ground, c);
   const template_shape t = fitted(v);
@@ -408,7 +416,7 @@ sighting sighting_of(const piece& some, index_t number, const raster<index_t>& o
   return {{t.kind, c, (t.x + static_cast<double>(v.corner.x)) / width, (t.y + static_cast<double>(v.corner.y)) / height,
            t.radius / width},
           correlation(t, v),
-          colour_match(c, t, v, all, ground)};
+          foreign_share(some, smooth, ground, c) > most_foreign ? 0 : colour_match(c, t, v, all, ground)};
 }
 
 std::vector<sighting> objects_on(const rgb& ground, const colours_of& all) {
@@ -425,7 +433,7 @@ std::vector<sighting> objects_on(const rgb& ground, const colours_of& all) {
   const auto owner = owners(pieces, all.height(), all.width());
   std::vector<sighting> found;
   for (index_t i = 0; i < std::ssize(pieces); ++i)
-    found.push_back(sighting_of(pieces[static_cast<std::size_t>(i)], i, owner, all, ground));
+    found.push_back(sighting_of(pieces[static_cast<std::size_t>(i)], i, owner, all, smooth, ground));
   return found;
 }
 

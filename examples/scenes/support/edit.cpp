@@ -31,7 +31,10 @@ std::size_t target_of(const edit& e, const scene& s) {
   const auto fits = [&](const object& o) { return e.of.fits(o); };
   const auto found = std::ranges::count_if(s.objects, fits);
   tf::require<tf::config_error>(found == 1, instruction(e), ": objects that it fits: found ", found, ", expected 1");
-  return static_cast<std::size_t>(std::ranges::find_if(s.objects, fits) - s.objects.begin());
+  const auto target = std::ranges::find_if(s.objects, fits);
+  tf::require<tf::config_error>(e.what != action::recolour || target->tint != e.to, instruction(e),
+                                ": found an object of that colour, expected one of another");
+  return static_cast<std::size_t>(target - s.objects.begin());
 }
 
 bool close(double a, double b) { return std::abs(a - b) <= place_tolerance; }

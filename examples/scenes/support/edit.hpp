@@ -30,7 +30,8 @@ std::optional<edit> parse_edit(std::string_view text);
 
 /// Whether `after` is `before` with the change that is asked for and no other. Of two pictures, objects and ground may
 /// differ by what a good drawing misses: 1/20 of the side in place, 1/25 in radius, 0.2 in the ground's colour. A move
-/// is at least 1/10 of the side. Throws config_error unless exactly one object of `before` fits the edit's noun.
+/// is at least 1/10 of the side. Throws config_error unless exactly one object of `before` fits the edit's noun, and
+/// is of another colour than it is to have.
 bool is_carried_out(const edit& e, const scene& before, const scene& after);
 
 /// The same of pictures; false where an object of either is uncertain. Throws also as find_objects does.

@@ -71,6 +71,25 @@ rgb random_ground(dice& d) {
   return {light + d.between(-0.05, 0.02), light + d.between(-0.03, 0.02), light + d.between(-0.05, 0.02)};
 }
 
+/// A prime as stride: few prompts are spread over the list, many meet all of it.
+const prompt& nth(const std::vector<prompt>& prompts, std::uint64_t number) {
+  return prompts[static_cast<std::size_t>(number * 7919 % prompts.size())];
+}
+
+/// Held-out prompts as GenEval has them.
+const std::vector<prompt>& asked_of(task t) {
+  static const auto lists = [] {
+    std::array<std::vector<prompt>, task_count> all;
+    for (index_t i = 0; i < task_count; ++i)
+      for (const prompt& p : held_out_prompts(task_at(i))) {
+        const bool coloured = std::ranges::any_of(p.nouns, [](const noun& n) { return n.tint.has_value(); });
+        if (!coloured || !(p.count || p.where)) all[static_cast<std::size_t>(i)].push_back(p);
+      }
+    return all;
+  }();
+  return lists[static_cast<std::size_t>(t)];
+}
+
 }  // namespace
 
 bool well_placed(const scene& s) {
@@ -100,11 +119,12 @@ captioned_scene training_scene(std::uint64_t seed, std::uint64_t number) {
   return c;
 }
 
+const prompt& asked_prompt(task t, std::uint64_t number) { return nth(asked_of(t), number); }
+index_t asked_prompts(task t) { return std::ssize(asked_of(t)); }
+
 captioned_scene held_out_scene(task t, std::uint64_t seed, std::uint64_t number) {
-  constexpr std::uint64_t stride = 7919;  // a prime: few prompts are spread over the list, many meet all of it
-  const auto& prompts = held_out_prompts(t);
   dice d(seed, number * task_count + static_cast<std::uint64_t>(t), dice::use::asked);
-  const prompt& p = prompts[static_cast<std::size_t>(number * stride % prompts.size())];
+  const prompt& p = nth(held_out_prompts(t), number);
   return {p, scene_of(p, d)};
 }
 

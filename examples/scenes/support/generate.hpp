@@ -23,7 +23,13 @@ struct captioned_scene {
 /// out. Here and below any number under 2^40 can be asked for, in any order.
 captioned_scene training_scene(std::uint64_t seed, std::uint64_t number);
 
-/// A scene for held-out prompt `number` of a task, which runs round the list: what a model is measured against.
+/// Held-out prompt `number` of a task: what a model is measured on. Numbers run round the list in strides, so that few
+/// of them are of all kinds. As in GenEval, what is counted or placed has no colour in it.
+const prompt& asked_prompt(task t, std::uint64_t number);
+/// How many different prompts those are.
+index_t asked_prompts(task t);
+
+/// A scene for held-out prompt `number` of a task, plain or coloured, which runs round the list.
 captioned_scene held_out_scene(task t, std::uint64_t seed, std::uint64_t number);
 
 }  // namespace scenes

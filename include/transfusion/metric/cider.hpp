@@ -115,7 +115,8 @@ inline double cider_similarity(const weighed_caption& candidate, const weighed_c
 /// the COCO caption evaluation: n-grams of 1 to 4 words weighed by tf-idf, an image a document of the idf, counts
 /// clipped to the reference's, a Gaussian penalty of σ = 6 words; from 0 to 10. A word is whatever std::less orders:
 /// tokenise, and make case alike, before. Throws shape_error where there are not as many sets of references as
-/// candidates, config_error where an image has no reference, or below two images (every weight is log 1 = 0 then).
+/// candidates, config_error where an image has no reference, or below two images (every weight is log 1 = 0 then). An
+/// n-gram that every image has weighs 0, so images with the same references all score 0.
 template <class Word>
 item_scores cider_d(const std::vector<std::vector<Word>>& candidates,
                     const std::vector<std::vector<std::vector<Word>>>& references) {

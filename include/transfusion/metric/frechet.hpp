@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "transfusion/core/error.hpp"
@@ -33,6 +34,8 @@ class frechet_statistics {
                           " between mirrored elements, expected a symmetric one");
     require<config_error>(scatter.diagonal().minCoeff() >= 0, "frechet_statistics: scatter: found ",
                           scatter.diagonal().minCoeff(), " on the diagonal, expected >= 0");
+    require<config_error>(count > 1 || scatter.isZero(0), "frechet_statistics: scatter of one sample: found ",
+                          scatter.cwiseAbs().maxCoeff(), ", expected 0");
     s.count_ = count;
     s.mean_ = mean;
     s.scatter_ = scatter;
@@ -53,9 +56,14 @@ class frechet_statistics {
     mean_ += before / static_cast<double>(count_);
     scatter_.noalias() += before * (x - mean_).transpose();
   }
-  /// Adds the rows of [N, F].
+  /// Adds the rows of [N, F]. Throws as for one of them; nothing is added then.
   template <class T>
   void add(view<const T, 2> features) {
+    require_extent("frechet_statistics: width of the features", features.cols(), width_);
+    for (index_t n = 0; n < features.rows(); ++n)
+      require<numeric_error>(
+          std::all_of(features.row(n), features.row(n) + width_, [](T v) { return std::isfinite(v); }),
+          "frechet_statistics: row ", n, ": found a feature that is not finite");
     for (index_t n = 0; n < features.rows(); ++n) add(view<const T, 1>(features.row(n), features.cols()));
   }
   /// Adds the samples that another set has seen (Chan, Golub & LeVeque 1979): parts may be counted side by side. Throws
@@ -91,17 +99,22 @@ class frechet_statistics {
 
 namespace detail {
 
+/// Those of a covariance: rounding leaves some just below 0, more does not.
 inline Eigen::VectorXd eigenvalues_above_zero(const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>& solver) {
   require<numeric_error>(solver.info() == Eigen::Success,
                          "frechet_distance: the eigenvalues of a covariance did not converge");
-  return solver.eigenvalues().cwiseMax(0.0);  // rounding leaves some just below
+  const double least = solver.eigenvalues().minCoeff(), most = solver.eigenvalues().cwiseAbs().maxCoeff();
+  require<numeric_error>(least >= -1e-6 * most, "frechet_distance: found an eigenvalue of ", least, " beside ", most,
+                         ", expected a covariance, whose eigenvalues are not negative");
+  return solver.eigenvalues().cwiseMax(0.0);
 }
 
 }  // namespace detail
 
 /// ‖μa - μb‖² + Tr(Σa + Σb - 2 (Σa Σb)^{1/2}), the squared Fréchet distance of two normal distributions (Dowson &
 /// Landau 1982), which Heusel et al. 2017 call FID. (Σa Σb)^{1/2} has the trace of (√Σa Σb √Σa)^{1/2}, which is
-/// symmetric. Throws shape_error on different widths, config_error where either has fewer than two samples.
+/// symmetric. Throws shape_error on different widths, config_error where either has fewer than two samples,
+/// numeric_error where a scatter given to `of` is that of no samples, or a number is too large for a double.
 inline double frechet_distance(const frechet_statistics& a, const frechet_statistics& b) {
   require_extent("frechet_distance: width of the second features", b.width(), a.width());
   const Eigen::MatrixXd first = a.covariance(), second = b.covariance();
@@ -112,7 +125,9 @@ inline double frechet_distance(const frechet_statistics& a, const frechet_statis
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> of_inner(0.5 * (inner + inner.transpose()),
                                                                 Eigen::EigenvaluesOnly);
   const double cross = detail::eigenvalues_above_zero(of_inner).cwiseSqrt().sum();
-  return std::fmax(0.0, (a.mean() - b.mean()).squaredNorm() + first.trace() + second.trace() - 2 * cross);
+  const double squared = (a.mean() - b.mean()).squaredNorm() + first.trace() + second.trace() - 2 * cross;
+  require<numeric_error>(std::isfinite(squared), "frechet_distance: found ", squared, ", expected a finite number");
+  return std::max(0.0, squared);
 }
 
 }  // namespace transfusion

@@ -16,19 +16,24 @@ namespace transfusion {
 namespace detail {
 
 inline constexpr const char* frechet_key = "transfusion.frechet";
+inline constexpr const char* frechet_version = "1";
 
 /// The width that the tensors of a file agree on. Throws format_error where they do not.
 inline index_t frechet_width(const safetensors_file& file) {
   const tensor_info* mean = file.find("mean");
   const tensor_info* scatter = file.find("scatter");
   const std::string where = file.path().string();
-  require<format_error>(file.metadata().count(frechet_key) == 1 && mean && scatter, where,
+  const auto version = file.metadata().find(frechet_key);
+  require<format_error>(version != file.metadata().end() && mean && scatter, where,
                         ": found another kind of file, expected Fréchet statistics");
+  require<format_error>(version->second == frechet_version, where, ": version of the Fréchet statistics: found ",
+                        version->second, ", expected ", frechet_version);
   const index_t width = mean->size();
   require<format_error>(width > 0 && mean->shape.size() == 1, where, ": tensor 'mean': found ", mean->shape.size(),
                         " extents and ", width, " elements, expected [width]");
   require<format_error>(scatter->shape == std::vector<index_t>{width, width}, where, ": tensor 'scatter': found ",
-                        scatter->size(), " elements, expected [", width, ", ", width, "]");
+                        scatter->shape.size(), " extents and ", scatter->size(), " elements, expected [", width, ", ",
+                        width, "]");
   return width;
 }
 
@@ -41,7 +46,7 @@ inline void save_frechet_statistics(const std::filesystem::path& path, const fre
                                     std::map<std::string, std::string> metadata = {}) {
   const index_t width = s.width(), count = s.count();
   require<config_error>(count > 1, path.string(), ": found ", count, " samples, expected 2 at least");
-  metadata[detail::frechet_key] = "1";
+  metadata[detail::frechet_key] = detail::frechet_version;
   safetensors_writer writer(path,
                             {tensor_info::of<std::int64_t>("count", {1}), tensor_info::of<double>("mean", {width}),
                              tensor_info::of<double>("scatter", {width, width})},

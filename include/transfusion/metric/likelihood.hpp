@@ -27,6 +27,12 @@ index_t document_rows(const Model& model, const document& d) {
   return rows;
 }
 
+/// Its images are read, not drawn: without noised copies, and no code is a target.
+inline void read_images(document& d) {
+  for (segment& s : d.segments)
+    if (image* im = std::get_if<image>(&s)) im->context = true;
+}
+
 /// Adds log P(target) of every text row of a batch to the sum of its document.
 template <class Model>
 void add_text_log_likelihood(Model& model, tape<typename Model::exec_type>& tape, const packed_batch& batch,
@@ -49,6 +55,13 @@ void add_text_log_likelihood(Model& model, tape<typename Model::exec_type>& tape
 
 }  // namespace detail
 
+/// How many targets of a document `text_log_likelihood` sums over: the codes of an image are none.
+template <class Model>
+index_t text_target_count(const Model& model, document d) {
+  detail::read_images(d);
+  return model.pack({std::move(d)}).text_targets();
+}
+
 /// Σ log P(next token) in nats over the next-token targets of each document, its images read clean: for ranking
 /// captions of one image, or for perplexity. Documents run together, in passes of `rows_at_once` rows at the most (a
 /// longer document runs alone). Throws config_error on rows_at_once < 1, shape_error on a document that the model
@@ -67,9 +80,7 @@ std::vector<double> text_log_likelihood(Model& model, const std::vector<document
     }
     std::vector<document> pass(documents.begin() + static_cast<std::ptrdiff_t>(begin),
                                documents.begin() + static_cast<std::ptrdiff_t>(end));
-    for (document& d : pass)
-      for (segment& s : d.segments)
-        if (image* im = std::get_if<image>(&s)) im->context = true;  // read, not drawn: no noised copies
+    for (document& d : pass) detail::read_images(d);
     tape.reset();
     detail::add_text_log_likelihood(model, tape, model.pack(pass), sums.data() + begin);
     begin = end;

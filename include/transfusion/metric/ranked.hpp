@@ -12,7 +12,7 @@ namespace transfusion {
 /// A continuation that a model may choose.
 struct ranked_option {
   double log_likelihood = 0;  ///< Σ log P in nats of the option's own tokens, as of `text_log_likelihood`
-  index_t length = 1;         ///< its tokens, words or bytes: whatever the sum is to be divided by
+  index_t length = 0;         ///< its tokens, words or bytes: what mean_over_length divides by
 };
 
 /// A question: which of its options is right?

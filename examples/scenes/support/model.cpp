@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scenes/support/model.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "scenes/support/draw.hpp"
+#include "transfusion/io.hpp"
+#include "transfusion/sequence/pair.hpp"
+#include "transfusion/train.hpp"
+
+namespace scenes {
+
+namespace {
+
+constexpr const char* side_key = "side";
+
+support::word_vocabulary all_words() {
+  std::vector<std::string> captions;
+  for (index_t t = 0; t < task_count; ++t)
+    for (const auto* prompts : {&training_prompts(task_at(t)), &held_out_prompts(task_at(t))})
+      for (const prompt& p : *prompts) captions.push_back(caption(p));
+  return support::word_vocabulary(captions);
+}
+
+}  // namespace
+
+const support::word_vocabulary& vocabulary() {
+  static const support::word_vocabulary words = all_words();
+  return words;
+}
+
+tf::text tokens(const prompt& p) { return {vocabulary().encode(caption(p))}; }
+
+std::vector<tf::document> training_documents(index_t step, index_t count, index_t side, std::uint64_t seed) {
+  std::vector<tf::document> documents;
+  for (index_t i = 0; i < count; ++i) {
+    const auto number = static_cast<std::uint64_t>(step * count + i);
+    const captioned_scene drawn = training_scene(seed, number);
+    const double u = tf::random_key{seed, static_cast<std::uint32_t>(step), tf::stream::data_order}.uniform(
+        static_cast<std::uint64_t>(i));
+    documents.push_back(tf::paired(tokens(drawn.words), draw(drawn.shown, side), u));
+  }
+  return documents;
+}
+
+void training_settings::add_to(CLI::App& app) {
+  const auto positive = [&](const char* option, auto& member, const char* about) {
+    app.add_option(option, member, about)->capture_default_str()->check(CLI::PositiveNumber);
+  };
+  app.add_option("--side", side, "Pixels a side of a scene")->capture_default_str()->check(CLI::IsMember({32, 64}));
+  auto* total = app.add_option("--steps", steps, "Optimiser steps; 0: as many as fit into --minutes")
+                    ->capture_default_str()
+                    ->check(CLI::NonNegativeNumber);
+  positive("--minutes", minutes, "Time to train where --steps is not given");
+  positive("--pairs", pairs, "Scenes with captions a step");
+  positive("--rate", rate, "Peak learning rate");
+  positive("--layers", layers, "Transformer blocks");
+  positive("--width", width, "Width of the transformer");
+  positive("--heads", heads, "Attention heads");
+  positive("--patch", patch, "Pixels a side of a patch");
+  app.add_option("--seed", seed, "Seed of weights, scenes and noise")->capture_default_str();
+  app.add_flag("--resume", resume, "Go on from the checkpoint; give the run's own --steps and --seed")->needs(total);
+}
+
+tf::model_config<recipe> training_settings::sizes() const {
+  tf::model_config<recipe> c{.layers = layers, .width = width, .heads = heads, .vocabulary = vocabulary().size()};
+  c.codec.channels = 3;
+  c.codec.patch = patch;
+  return c;
+}
+
+template <class Exec>
+support::training_summary train(Exec& e, const training_settings& how, const std::filesystem::path& checkpoint,
+                                const std::filesystem::path& log) {
+  const auto documents_of = [&](index_t step) { return training_documents(step, how.pairs, how.side, how.seed); };
+  const index_t steps = how.steps > 0
+                            ? how.steps
+                            : support::steps_that_fit<model<Exec>>(how.minutes, e, how.sizes(), how.rate, documents_of);
+  tf::train_options options = support::short_run(steps, how.rate, how.seed);
+  options.checkpoint_path = checkpoint.string();
+  options.log_path = log.string();
+  options.checkpoint_every = std::max<index_t>(1, steps / 5);
+  model<Exec> m(e, how.sizes(), how.seed);
+  tf::trainer<model<Exec>> trainer(m, options);
+  trainer.set_metadata({{side_key, std::to_string(how.side)}});
+  if (how.resume) {
+    trainer.resume(checkpoint.string());
+    tf::require<tf::config_error>(how.steps > trainer.next_step(), "--steps: found ", how.steps,
+                                  ", expected more than the ", trainer.next_step(), " that ", checkpoint.string(),
+                                  " has done");
+  }
+  return support::run_counted(trainer, m, documents_of);
+}
+
+template <class Exec>
+trained<Exec> load(Exec& e, const std::filesystem::path& checkpoint) {
+  const tf::safetensors_file file(checkpoint);
+  const auto side = file.metadata().find(side_key);
+  const bool known = side != file.metadata().end() && (side->second == "32" || side->second == "64");
+  tf::require<tf::format_error>(known, checkpoint.string(), ": metadata \"", side_key, "\": found ",
+                                side == file.metadata().end() ? "none" : side->second, ", expected 32 or 64");
+  const auto config = tf::read_config<recipe>(file);
+  tf::require<tf::format_error>(config.vocabulary == vocabulary().size(), checkpoint.string(), ": vocabulary: found ",
+                                config.vocabulary, " tokens, expected ", vocabulary().size());
+  trained<Exec> found{model<Exec>(e, config, 0), side->second == "64" ? 64 : 32};
+  tf::load_weights(file, found.drawer);
+  return found;
+}
+
+template support::training_summary train(support::cpu_policy&, const training_settings&, const std::filesystem::path&,
+                                         const std::filesystem::path&);
+template trained<support::cpu_policy> load(support::cpu_policy&, const std::filesystem::path&);
+#if TRANSFUSION_HAS_CUDA
+template support::training_summary train(support::cuda_policy&, const training_settings&, const std::filesystem::path&,
+                                         const std::filesystem::path&);
+template trained<support::cuda_policy> load(support::cuda_policy&, const std::filesystem::path&);
+#endif
+
+}  // namespace scenes
