@@ -9,7 +9,8 @@
 namespace transfusion {
 
 /// The paper's baseline (§4.1): Chameleon (2024) with its images as codes of a VQ-VAE in the vocabulary, one next-token
-/// loss for both, and what keeps it stable. It is trained at `chameleon_peak_rate`; all else is as in `paper`.
+/// loss for both, and what keeps it stable. It is trained at `chameleon_peak_rate`; all else is as in `paper`. A
+/// continuous modality beside it needs a loss with `denoising`.
 struct chameleon : paper {
   using mask = transfusion::mask::causal;            // everywhere
   using codec = transfusion::codec::codes;           // image tokens

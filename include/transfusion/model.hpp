@@ -80,6 +80,10 @@ class model {
   Exec& exec() const { return *exec_; }
   parameter_set<Exec>& parameters() { return parameters_; }
 
+  /// Whether a modality's items are tokens of the vocabulary.
+  template <std::size_t M>
+  static constexpr bool discrete = codec::is_discrete<typename modalities::template at<M>::codec>;
+
   /// The patches of an item of one modality. Throws shape_error where it cannot be cut.
   patch_grid grid(image_shape shape, index_t modality = 0) const {
     patch_grid found;
@@ -91,17 +95,20 @@ class model {
 
   /// How many rows an item takes between its begin and end tokens.
   index_t image_rows(image_shape shape, index_t modality = 0) const {
-    return Variant::timestep::lead_rows + grid(shape, modality).patches();
+    index_t lead = Variant::timestep::lead_rows;
+    with_modality(modality, [&](auto m) { lead = discrete<m> ? 0 : lead; });
+    return lead + grid(shape, modality).patches();
   }
 
   /// Packs documents as this model reads them. Throws shape_error naming the document on bad tokens or image shapes.
   packed_batch pack(const std::vector<document>& documents) const {
+    const index_t words = config_.text_vocabulary();
     for (const document& d : documents)
       for (const segment& s : d.segments)
         if (const text* t = std::get_if<text>(&s))
           for (token_t token : t->tokens)
-            require<shape_error>(token >= 0 && token < config_.vocabulary, "document ", &d - documents.data(),
-                                 ": token ", token, ", expected 0 to ", config_.vocabulary - 1);
+            require<shape_error>(token >= 0 && token < words, "document ", &d - documents.data(), ": token ", token,
+                                 ", expected 0 to ", words - 1, words < config_.vocabulary ? ", before the codes" : "");
     return transfusion::pack(documents, rules_, [this](image_shape s, index_t modality) { return grid(s, modality); });
   }
   const packing_rules& rules() const { return rules_; }
@@ -230,7 +237,8 @@ class model {
           {values, tape.upload(part.places), tape.upload(times), tape.upload(part.patch_image), part.places}};
     }
     if constexpr (Variant::timestep::modulates) detail::put_conditions(tape, rows, in);
-    if constexpr (Variant::routing::separate.any()) in.context.routes = detail::routes_of(tape, rows, in);
+    if constexpr (Variant::routing::separate.any())
+      in.context.routes = detail::routes_of(tape, rows, in, config_.modality_tokens());
     return in;
   }
 
@@ -302,6 +310,13 @@ class model {
       !Variant::timestep::modulates || layer::takes_parts<typename Variant::block, Exec, block_parts>,
       "timestep::adaln_zero: the variant's block does not modulate; expected block::transformer or one whose layer "
       "takes block_parts");
+
+  template <std::size_t... M>
+  static constexpr bool any_continuous(std::index_sequence<M...>) {
+    return (!discrete<M> || ...);
+  }
+  static_assert(Variant::timestep::in_codec || any_continuous(std::make_index_sequence<modality_count>{}),
+                "timestep: the variant's items are all codes, which have none; expected timestep::added");
 
   static_assert(!Variant::routing::separate.rest || Variant::routing::separate.qkv,
                 "routing: norms of queries and keys by modality need projections by modality");

@@ -117,6 +117,12 @@ model_config<Variant> completed(model_config<Variant> c) {
     const auto& options = c.template codec_options<i>();
     if constexpr (requires { codec::require_valid(options); }) codec::require_valid(options);
   });
+  for_each_number<modalities_of<Variant>::count - 1>([&](auto i) {
+    if constexpr (transfusion::codec::is_discrete<typename modalities_of<Variant>::template at<i + 1>::codec>)
+      require<config_error>(c.other_modalities.template get<i>().loss_weight == 1, "modality ", i + 1,
+                            ": loss_weight: found ", c.other_modalities.template get<i>().loss_weight,
+                            ", expected 1, as its codes are learnt with the text");
+  });
   detail::require_markers(c.markers, c.modality_tokens(), c.vocabulary);
   return c;
 }

@@ -82,16 +82,29 @@ void put_conditions(tape<Exec>& tape, const pass_rows& rows, model_inputs<Exec, 
   in.context.patch_image = tape.upload(patch_image);
 }
 
-/// The rows of text, then those of each modality.
-template <class Exec, std::size_t Modalities>
-row_routes routes_of(tape<Exec>& tape, const pass_rows& rows, const model_inputs<Exec, Modalities>& in) {
-  auto routes = tape.template list<view<const token_t, 1>>(1 + static_cast<index_t>(Modalities));
-  auto text = tape.template list<token_t>(static_cast<index_t>(rows.tokens.size()));
+/// The numbers of the rows whose token `belongs`.
+template <class Exec, class Belongs>
+view<const token_t, 1> rows_where(tape<Exec>& tape, const pass_rows& rows, Belongs belongs) {
+  auto found = tape.template list<token_t>(static_cast<index_t>(rows.tokens.size()));
   for (std::size_t q = 0; q < rows.tokens.size(); ++q)
-    if (rows.tokens[q] != ignored) text.push_back(static_cast<token_t>(q));
-  routes.push_back(tape.upload(text));
+    if (belongs(rows.tokens[q])) found.push_back(static_cast<token_t>(q));
+  return tape.upload(found);
+}
+
+/// The rows of text, then those of each modality: its patches, or its codes.
+template <class Exec, std::size_t Modalities>
+row_routes routes_of(tape<Exec>& tape, const pass_rows& rows, const model_inputs<Exec, Modalities>& in,
+                     const std::array<modality_markers, Modalities>& tokens) {
+  auto routes = tape.template list<view<const token_t, 1>>(1 + static_cast<index_t>(Modalities));
+  routes.push_back(rows_where(tape, rows, [&](token_t t) {
+    return t != ignored && std::none_of(tokens.begin(), tokens.end(), [&](const auto& m) { return m.is_code(t); });
+  }));
   for (std::size_t m = 0; m < Modalities; ++m) {
     const modality_batch& part = rows.modalities[m];
+    if (tokens[m].codes > 0) {
+      routes.push_back(rows_where(tape, rows, [&](token_t t) { return tokens[m].is_code(t); }));
+      continue;
+    }
     if (part.time_rows.empty()) {
       routes.push_back(in.modalities[m].patch_rows);
       continue;

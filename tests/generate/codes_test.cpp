@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #define BOOST_TEST_MODULE generate_codes
 #include <boost/test/unit_test.hpp>
+#include <set>
+#include <tuple>
 
 #include "generate/small_generator.hpp"
 #include "support/policies.hpp"
 #include "support/temporary_folder.hpp"
 #include "transfusion/chameleon.hpp"
 #include "transfusion/exec/reference.hpp"
+#include "transfusion/generate/text_sampling.hpp"
 #include "transfusion/io/model_file.hpp"
+#include "transfusion/mask/noised_hidden.hpp"
 #include "transfusion/metric/likelihood.hpp"
 #include "transfusion/train.hpp"
 
@@ -54,41 +58,85 @@ std::vector<tf::generation_request> code_requests() {
           {prompt({code_image(1)}), true, 4}};
 }
 
-/// Logits of all codes after a document, by a pass over all of it.
-template <class Exec>
-std::vector<double> logits_after(tf::model<tf::chameleon, Exec>& model, tf::document d) {
+/// Logits of the codes after a document, by a pass over all of it. Codes may stand in its text, as in half an item.
+template <class Model>
+std::vector<double> logits_after(Model& model, tf::document d) {
+  using exec = typename Model::exec_type;
   d.open_ended = true;
-  const auto batch = model.pack({d});
-  tf::tape<Exec> tape(model.exec(), tf::recording::off);
-  const auto out = model.forward(tape, model.inputs(tape, batch, {}, tf::model<tf::chameleon, Exec>::clean(batch)));
+  for (tf::segment& s : d.segments)
+    if (auto* im = std::get_if<tf::image>(&s)) im->context = true;
+  const auto grid = [&](tf::image_shape shape, tf::index_t modality) { return model.grid(shape, modality); };
+  const auto batch = tf::pack({d}, model.rules(), grid);
+  tf::tape<exec> tape(model.exec(), tf::recording::off);
+  const auto values = tape.upload(std::vector<typename Model::real>(batch.values.begin(), batch.values.end()));
+  const auto out = model.forward(tape, model.inputs(tape, batch, values, Model::clean(batch)));
   const auto last = out.hidden.value().slice(batch.rows() - 1, batch.rows());
-  const auto all = host_copy<typename Exec::real>(model.exec(), model.logits(tape, last).flat());
-  return {all.begin() + first_code, all.begin() + first_code + code_count};
+  const auto all =
+      host_copy<typename Model::real>(model.exec(), model.logits(tape, last, first_code, code_count).flat());
+  return {all.begin(), all.end()};
 }
 
-/// The likeliest codes, one by one, each after a pass over everything before it: in the packing of training.
-template <class Exec>
-std::vector<float> plain_codes(tf::model<tf::chameleon, Exec>& model, const tf::generation_options& o,
-                               const tf::document& before) {
-  tf::text item{{boi}};
-  const auto with_item = [&](tf::document d) {
+/// The same under guidance, after an item that is begun.
+template <class Model>
+std::vector<double> guided_logits(Model& model, const tf::generation_options& o, const tf::document& before,
+                                  const tf::text& item) {
+  const auto after = [&](tf::document d) {
     d.segments.emplace_back(item);
     return logits_after(model, std::move(d));
   };
+  auto y = after(before);
+  if (o.guidance == 1 && !o.image_guidance) return y;
+  const auto whole = y, none = after({});
+  const auto some = o.image_guidance ? after(tf::without_text(before)) : none;
+  for (std::size_t i = 0; i < y.size(); ++i)
+    y[i] = none[i] + o.image_guidance.value_or(1) * (some[i] - none[i]) + o.guidance * (whole[i] - some[i]);
+  return y;
+}
+
+/// The codes of item `number`, one by one, each drawn after a pass over everything before it: in the packing of
+/// training.
+template <class Model>
+std::vector<float> plain_codes(Model& model, const tf::generation_options& o, const tf::document& before,
+                               tf::token_t begin = boi, std::uint64_t seed = 0, std::uint32_t number = 0) {
+  tf::text item{{begin}};
   std::vector<float> codes;
-  for (tf::index_t n = 0; n < o.image.size(); ++n) {
-    auto y = with_item(before);
-    if (o.guidance != 1 || o.image_guidance) {
-      const auto whole = y, none = with_item({});
-      const auto some = o.image_guidance ? with_item(tf::without_text(before)) : none;
-      for (std::size_t i = 0; i < y.size(); ++i)
-        y[i] = none[i] + o.image_guidance.value_or(1) * (some[i] - none[i]) + o.guidance * (whole[i] - some[i]);
-    }
-    const auto best = static_cast<tf::token_t>(std::max_element(y.begin(), y.end()) - y.begin());
-    codes.push_back(static_cast<float>(best));
-    item.tokens.push_back(first_code + best);
+  for (std::uint64_t n = 0; n < 6; ++n) {
+    const double u = tf::random_key{seed, number, tf::stream::code_sampling}.uniform(n);
+    const auto drawn = tf::sample_token(guided_logits(model, o, before, item), o.codes, u);
+    codes.push_back(static_cast<float>(drawn));
+    item.tokens.push_back(first_code + drawn);
   }
   return codes;
+}
+
+/// An image of the paper's, with items of codes beside it.
+struct code_item : tf::paper {
+  using codec = tf::codec::codes;
+};
+struct both_kinds : tf::paper {
+  using other_modalities = tf::modality_list<code_item>;
+};
+/// With a row for the time, weights of each kind's own and clean copies.
+struct both_kinds_apart : both_kinds {
+  using timestep = tf::timestep::token;
+  using routing = tf::routing::all;
+  using mask = tf::mask::noised_hidden;
+};
+inline constexpr tf::token_t begin_codes = 4, end_codes = 9;
+
+template <class Variant>
+tf::model_config<Variant> both_sizes() {
+  tf::model_config<Variant> c{.layers = 2, .width = 16, .heads = 2, .vocabulary = 16};
+  auto& m = c.template modality<1>();
+  m.codec = {.first = first_code, .size = code_count};
+  m.begin = begin_codes;
+  m.end = end_codes;
+  return c;
+}
+
+tf::image second_modality(tf::image im) {
+  im.modality = 1;
+  return im;
 }
 
 }  // namespace
@@ -149,6 +197,99 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_batch_draws_what_each_draws_alone_and_text_has_n
     }
   }
   BOOST_TEST(went_on > 0);  // text after an item, over its last code and its end token
+}
+
+BOOST_AUTO_TEST_CASE(codes_are_sampled_by_their_own_options_and_numbers) {
+  code_model<tf::cpu_exec<double>> f(5);
+  auto o = drawing(8, 2);
+  o.text.temperature = 3;
+  o.codes = {.temperature = 0.7, .top_k = 4, .top_p = 0.95};
+  o.guidance = 2;
+  int items = 0, second = 0;
+  std::set<std::vector<float>> drawn;
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    const tf::document d = tf::generator(f.model, o)({{prompt({tf::text{{5, 6}}}), true, seed}})[0].content;
+    std::uint32_t number = 0;
+    tf::document before;
+    for (const tf::segment& s : d.segments) {
+      if (const auto* im = std::get_if<tf::image>(&s)) {
+        BOOST_TEST(im->values == plain_codes(f.model, o, before, boi, seed, number), boost::test_tools::per_element());
+        drawn.insert(im->values);
+        second += number > 0;
+        ++number;
+        ++items;
+      }
+      before.segments.push_back(s);
+    }
+  }
+  BOOST_TEST(second > 0);
+  BOOST_TEST(drawn.size() > static_cast<std::size_t>(items / 2));  // other seeds, other codes
+}
+
+using kinds_of_both = std::tuple<both_kinds, both_kinds_apart>;
+BOOST_AUTO_TEST_CASE_TEMPLATE(continuous_items_and_codes_in_one_document, Variant, kinds_of_both) {
+  using exec = tf::reference_exec<double>;
+  int items = 0, later = 0;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    exec e;
+    tf::model<Variant, exec> model(e, both_sizes<Variant>(), 1);
+    stir(model, seed, 0.5);
+    auto o = drawing(10, 3);
+    o.image = {1, 4, 4};
+    o.image_steps = 3;
+    o.others = {{.shape = {1, 2, 3}}};
+    o.text.temperature = 3;
+    o.codes.temperature = 0;
+    o.guidance = 2.5;
+    o.image_guidance = 1.5;
+    const std::vector<tf::generation_request> requests{
+        {prompt({tf::text{{6, 7}}}), true, 1, 1},
+        {prompt({toy_image(1), tf::text{{8}}, second_modality(code_image(2)), tf::text{{5}}}), true, 3, 1},
+        {prompt({second_modality(code_image(1))}), false, 4}};
+    const auto found = tf::generator(model, o)(requests);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      BOOST_TEST(same(found[i].content, tf::generator(model, o)({requests[i]})[0].content));
+      tf::document before;
+      std::uint32_t number = 0;
+      for (const tf::segment& s : found[i].content.segments) {
+        const auto* im = std::get_if<tf::image>(&s);
+        const bool own = std::ssize(before.segments) >= found[i].prompt_segments;
+        if (im && own) {
+          if (im->modality == 1) {
+            BOOST_TEST(im->values == plain_codes(model, o, before, begin_codes), boost::test_tools::per_element());
+            ++items;
+            later += number > 0;
+          }
+          ++number;
+        }
+        before.segments.push_back(s);
+      }
+    }
+  }
+  BOOST_TEST(items > 8);
+  BOOST_TEST(later > 0);
+}
+
+BOOST_AUTO_TEST_CASE(codes_take_the_weights_of_their_modality) {
+  using exec = tf::reference_exec<double>;
+  exec e;
+  tf::model<both_kinds_apart, exec> model(e, both_sizes<both_kinds_apart>(), 1);
+  stir(model, 1, 0.5);
+  model.parameters().allocate_gradients();
+  tf::tape<exec> tape(e);
+  const auto batch = model.pack({{tf::text{{6}}, second_modality(code_image(1)), tf::text{{7}}}});
+  BOOST_TEST(batch.code_images == 1);
+  model.loss(tape, batch, model.plan_noise(batch, {1, 0, tf::stream::noise}));
+  tape.backward();
+  double codes = 0, patches = 0;
+  model.parameters().each([&](auto p) {
+    for (const double g : host_copy<double>(e, tf::view<const double, 1>(p.flat_gradient().data, p.size()))) {
+      if (p.name().find("modality1.") == 0) codes += g * g;
+      if (p.name().find("modality0.") == 0) patches += g * g;
+    }
+  });
+  BOOST_TEST(codes > 0);
+  BOOST_TEST(patches == 0);  // there is no patch
 }
 
 BOOST_AUTO_TEST_CASE(what_follows_an_item_of_codes_equals_a_pass_over_all) {
@@ -223,9 +364,18 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_keeps_where_the_codes_stand) {
   const test_support::folder folder;
   code_model<tf::cpu_exec<double>> f(2);
   tf::save_model(folder / "model.safetensors", f.model);
-  const auto c = tf::read_config<tf::chameleon>(tf::safetensors_file(folder / "model.safetensors"));
+  const tf::safetensors_file file(folder / "model.safetensors");
+  code_model<tf::cpu_exec<double>> copy(3);
+  tf::load_weights(file, copy.model);
+  const auto drawn = [](auto& model) { return tf::generator(model, drawing(4, 1))(code_requests()); };
+  const auto a = drawn(f.model), b = drawn(copy.model);
+  for (std::size_t i = 0; i < a.size(); ++i) BOOST_TEST(same(a[i].content, b[i].content));
+  auto c = tf::read_config<tf::chameleon>(file);
   BOOST_TEST(c.codec.first == first_code);
   BOOST_TEST(c.codec.size == code_count);
+  c.codec.first = first_code + 1;
+  tf::model<tf::chameleon, tf::cpu_exec<double>> other(f.exec, c, 1);
+  fails_saying<tf::format_error>([&] { tf::load_weights(file, other); }, {"codec", "first"});
 }
 
 BOOST_AUTO_TEST_CASE(the_paper_s_codes_stand_behind_its_words) {
@@ -236,7 +386,7 @@ BOOST_AUTO_TEST_CASE(the_paper_s_codes_stand_behind_its_words) {
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_by_name) {
   code_model<tf::reference_exec<double>> f(1);
-  for (const float wrong : {5.0f, -1.0f, 0.5f}) {
+  for (const float wrong : {5.0f, -1.0f, 0.5f, std::nanf(""), 1e30f}) {
     tf::image im = code_image(0);
     im.values[3] = wrong;
     fails_saying<tf::shape_error>([&] { f.model.pack({{im}}); }, {"document 0", "code", "0 to 4"});
@@ -247,6 +397,13 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_by_name) {
     c.codec = o;
     fails_saying<tf::config_error>([&] { tf::completed(c); }, words);
   };
+  fails_saying<tf::shape_error>([&] { f.model.pack({{tf::text{{10}}}}); }, {"token 10", "0 to 9", "codes"});
+  auto weighed = both_sizes<both_kinds>();
+  weighed.modality<1>().loss_weight = 5;
+  fails_saying<tf::config_error>([&] { tf::completed(weighed); }, {"modality 1", "loss_weight", "found 5"});
+  auto early = both_sizes<both_kinds>();
+  early.modality<1>().codec.first = 8;
+  fails_saying<tf::config_error>([&] { tf::completed(early); }, {"modality 1: codec.first", "8 to 12", "marker, 9"});
   refused({.first = 3, .size = 5}, {"codec.first", "3 to 7", "marker"});
   refused({.first = 12, .size = 5}, {"codec.first", "12 to 16", "vocabulary of 16"});
   refused({.first = 10, .size = 0}, {"codec.size", "found 0"});

@@ -122,7 +122,7 @@ class trial {
 
   /// The objective that the way back differentiates, weighted image by image as the variant weighs.
   double objective(const tf::packed_batch& batch, const tf::noise_plan& plan) {
-    tf::tape<exec> tape(exec_, tf::recording::off);
+    tf::tape<exec> tape(exec_);  // one that records drops out as training does
     const auto losses = model_.loss(tape, batch, plan);
     double sum = 0;
     for (std::size_t i = 0; i < model_type::loss_type::terms; ++i) {

@@ -15,6 +15,7 @@ namespace transfusion::codec {
 /// policies only this one counts.
 struct codes {
   static constexpr bool discrete = true;
+  static constexpr index_t most_codes = index_t{1} << 24;  ///< whole numbers that a float tells apart
 
   struct options {
     token_t first = 0;  ///< token of code 0; text and markers stand before it
@@ -33,7 +34,8 @@ struct codes {
 
   /// Throws config_error naming the option, the value found and the value expected.
   static void require_valid(const options& o) {
-    require<config_error>(o.size > 0, "codec.size: found ", o.size, ", expected > 0");
+    require<config_error>(o.size > 0 && o.size <= most_codes, "codec.size: found ", o.size, ", expected 1 to ",
+                          most_codes);
     require<config_error>(o.first >= 0, "codec.first: found ", o.first, ", expected >= 0");
   }
 

@@ -71,7 +71,7 @@ class generator {
   using modalities = typename Model::modalities;
 
   template <std::size_t M>
-  static constexpr bool discrete = codec::is_discrete<typename modalities::template at<M>::codec>;
+  static constexpr bool discrete = Model::template discrete<M>;
 
   bool draws(std::size_t modality) const { return options_.max_images > 0 && options_.item(modality).shape.size() > 0; }
 

@@ -27,12 +27,13 @@ struct item_options {
 /// How to generate (paper §3 "Inference", §4.1).
 struct generation_options {
   text_sampling text{};
-  text_sampling codes{.temperature = 1};  ///< how the codes of discrete items are drawn, for which steps, data range
-                                          ///< and the interval and rescaling of guidance mean nothing
-  index_t max_tokens = 64;                ///< text tokens to add to each prompt; 0: images only
-  index_t max_images = 1;  ///< images (items of any modality) to add to each prompt; none can be asked for after that
-  image_shape image{};     ///< the size of a generated image
-  int image_steps = 250;   ///< solver steps
+  /// How the codes of discrete items are drawn. Solver steps, data ranges, and guidance's interval, rescaling and
+  /// threshold are of continuous items alone.
+  text_sampling codes{.temperature = 1};
+  index_t max_tokens = 64;  ///< text tokens to add to each prompt; 0: images only
+  index_t max_images = 1;   ///< images (items of any modality) to add to each prompt; none can be asked for after that
+  image_shape image{};      ///< the size of a generated image
+  int image_steps = 250;    ///< solver steps
   double guidance = 3;  ///< classifier-free guidance: ε = ε_u + guidance · (ε_c - ε_u); 1: none, and no unguided rows
   double data_low = -1;  ///< of modality 0, as in `item_options`
   double data_high = 1;

@@ -66,8 +66,8 @@ item_scores paired_similarity(view<const T, 2> images, view<const T, 2> texts, s
   return item_scores::of(std::move(scores));
 }
 
-/// Recall at k: 1 for each row of `queries` [N, F] that has fewer than k rows of `keys` [N, F], its own apart, at least as
-/// similar as its own (of the same number), else 0. So a constant embedder recalls nothing. Throws as
+/// Recall at k: 1 for each row of `queries` [N, F] that has fewer than k rows of `keys` [N, F], its own apart, at least
+/// as similar as its own (of the same number), else 0. So a constant embedder recalls nothing. Throws as
 /// `paired_similarity`, and config_error on k < 1.
 template <class T>
 item_scores retrieval_recall(view<const T, 2> queries, view<const T, 2> keys, index_t k = 1) {

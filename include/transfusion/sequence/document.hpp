@@ -18,7 +18,7 @@ struct text {
   std::vector<token_t> tokens;
 };
 
-/// A continuous item: a latent or pixel image, a signal, a volume. values: [C, Z, H, W], clean.
+/// An item: a latent or pixel image, a signal, a volume, or the codes of one. values: [C, Z, H, W], clean.
 struct image {
   image_shape shape;
   std::vector<float> values;

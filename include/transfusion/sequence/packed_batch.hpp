@@ -29,9 +29,10 @@ struct packed_batch {
   span_table table;
   std::vector<token_t> tokens;      ///< [N]; `ignored` on an image's rows
   std::vector<token_t> targets;     ///< [N]; what the row predicts, or `ignored` (paper.md §1.6, see docs/paper.md)
-  std::vector<image_place> images;  ///< [I], all modalities; patches counted in each image's own modality
+  std::vector<image_place> images;  ///< [I], all continuous ones; patches counted in each image's own modality
   std::vector<char> context;        ///< [I]; 1: the image stays clean and is not learnt
-  std::vector<float> values;        ///< all images, clean, flat
+  std::vector<float> values;        ///< all continuous images, clean, flat
+  index_t code_images = 0;          ///< images of codes that are learnt
   std::vector<modality_batch> modalities;
   std::vector<token_t> text_rows;  ///< rows with a target, in rising order
 
@@ -57,6 +58,8 @@ struct modality_markers {
   token_t end = ignored;
   token_t first_code = ignored;
   index_t codes = 0;  ///< 0: the images are continuous
+
+  bool is_code(token_t t) const { return t >= first_code && t < first_code + codes; }
 };
 
 /// How documents become rows: the tokens that packing puts in, and what a variant's policies ask for.
@@ -82,8 +85,8 @@ void require_markers(const marker_tokens& markers, std::span<const modality_mark
 
 /// Packs documents into one batch: BOS, the segments with begin and end tokens around each image, EOS. Next-token
 /// targets follow the paper (§3): no loss on a BOI input, none on patches, EOI never predicted. Codes are targets like
-/// words. Throws shape_error on a
-/// document whose image does not fit its shape, its modality or the grid, or on a negative token.
+/// words. Throws shape_error on a document whose image does not fit its shape, its modality or the grid, or holds a
+/// value that is none of its codes, or on a negative token.
 packed_batch pack(const std::vector<document>& documents, const packing_rules& rules, const grid_rule& grid);
 
 }  // namespace transfusion

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -123,12 +124,12 @@ class packer {
   /// target, as behind any image.
   void put_codes(const image& im, const modality_markers& around) {
     put_token(around.begin);
+    if (!im.context) ++batch_.code_images;
     for (float value : im.values) {
-      const auto code = static_cast<index_t>(value);
-      require<shape_error>(code >= 0 && code < around.codes && static_cast<float>(code) == value, "document ",
-                           batch_.table.documents() - 1, ": code ", value, ", expected a whole number from 0 to ",
-                           around.codes - 1);
-      put_token(around.first_code + static_cast<token_t>(code));
+      const bool in_range = value >= 0 && value < static_cast<float>(around.codes);
+      require<shape_error>(in_range && std::floor(value) == value, "document ", batch_.table.documents() - 1, ": code ",
+                           value, ", expected a whole number from 0 to ", around.codes - 1);
+      put_token(around.first_code + static_cast<token_t>(value));
       if (im.context) forget_last_target();
     }
     put_token(around.end);
@@ -189,18 +190,19 @@ TRANSFUSION_INLINE void require_markers(const marker_tokens& markers, std::span<
                           end_name, " ", end, ", expected tokens that no other marker has");
     taken.insert(taken.end(), {begin, end});
   }
-  for (const modality_markers& m : modalities) {
-    if (m.codes == 0) continue;
-    const index_t last = m.first_code + m.codes - 1;
-    const token_t marker = *std::max_element(taken.begin(), taken.end());
-    require<config_error>(m.first_code > marker && last < vocabulary, "codec.first: found tokens ", m.first_code,
-                          " to ", last, " for the codes, expected tokens behind the last marker, ", marker,
+  const token_t last_marker = *std::max_element(taken.begin(), taken.end());
+  for (std::size_t m = 0; m < modalities.size(); ++m) {
+    if (modalities[m].codes == 0) continue;
+    const std::string where = m == 0 ? "codec.first" : "modality " + std::to_string(m) + ": codec.first";
+    const index_t first = modalities[m].first_code, end = first + modalities[m].codes;
+    require<config_error>(first > last_marker && end <= vocabulary, where, ": found tokens ", first, " to ", end - 1,
+                          " for the codes, expected tokens behind the last marker, ", last_marker,
                           ", in the vocabulary of ", vocabulary);
-    for (const modality_markers& other : modalities)
-      require<config_error>(
-          &other == &m || other.codes == 0 || other.first_code > last || other.first_code + other.codes <= m.first_code,
-          "codec.first: found tokens ", m.first_code, " to ", last,
-          " for the codes of two modalities, expected each for one");
+    for (std::size_t other = 0; other < m; ++other)
+      require<config_error>(modalities[other].codes == 0 || modalities[other].first_code >= end ||
+                                modalities[other].first_code + modalities[other].codes <= first,
+                            where, ": found tokens ", first, " to ", end - 1, ", expected none of those of modality ",
+                            other);
   }
 }
 

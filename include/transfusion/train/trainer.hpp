@@ -48,7 +48,7 @@ struct step_report {
   double gradient_norm = 0;            ///< before the clip
   double rate = 0;
   index_t tokens = 0;  ///< packed rows, text and patches
-  index_t images = 0;  ///< noised and learnt
+  index_t images = 0;  ///< learnt: noised, or codes
   double flops = 0;    ///< of the matrix products, forward and backward, with the mask's exact count of pairs
 };
 
@@ -122,7 +122,7 @@ class trainer {
     for (const packed_batch& b : batches) {
       share.all.add(b);
       r.tokens += b.rows();
-      r.images += b.noised_images();
+      r.images += b.noised_images() + b.code_images;
       r.flops += training_flops(*model_, b);
     }
     try {
