@@ -41,7 +41,7 @@ struct unet {
     index_t axes = 2;      ///< that kernels span and strides halve: 1 across, 2 and down, 3 and along the depth
     std::array<index_t, most_levels> level_channels{32, 64, 64, 64};  ///< finest first; as many as there are levels
     index_t blocks = 2;
-    index_t groups = 8;  ///< of each norm
+    index_t groups = 8;  ///< of each norm; with one channel in each, a norm wipes out what is the same all over a map
     index_t heads = 4;
     index_t time_width = 128;  ///< of the timestep's embedding
 
