@@ -21,6 +21,7 @@ row() { # NAME SOURCE LIMIT_HEADER_ONLY LIMIT_PREBUILT
 printf '%-44s %-25s %s\n' "compile time, $1 -O2" "header-only" "against cpu_kernels"
 row "#include <transfusion/model.hpp>" "$root/bench/compile_time/include_only.cpp" - 1.5
 row "one more variant" "$root/bench/compile_time/variant.cpp" 10 2.5
+row "one with another part of the block" "$root/bench/compile_time/block_variant.cpp" 10 2.5
 for source in "$root"/examples/minimal/*.cpp; do
   if [[ -e $source ]]; then row "${source#"$root/"}" "$source" - -; fi
 done
