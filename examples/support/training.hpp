@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <map>
+#include <string>
 
 #include "support/report.hpp"
 #include "transfusion/train.hpp"
@@ -24,6 +28,19 @@ inline transfusion::train_options short_run(index_t steps, double rate, std::uin
   o.seed = seed;
   return o;
 }
+
+/// How an example's small model is trained, and its sizes.
+struct run_settings {
+  index_t steps = 0;  ///< 0: as many as fit into `minutes`
+  double minutes = 20;
+  index_t pairs = 32;  ///< items with captions a step
+  double rate = 2e-3;
+  index_t layers = 4, width = 128, heads = 4;
+  index_t patch = 4;  ///< pixels a side
+  bool resume = false;
+
+  void add_to(CLI::App& app);
+};
 
 /// A clock that runs from its making.
 class stopwatch {
@@ -81,6 +98,31 @@ training_summary run_counted(transfusion::trainer<Model>& trainer, Model& model,
   s.gflops = flops / s.seconds / 1e9;
   if constexpr (requires { model.exec().peak_bytes(); }) s.peak_bytes = model.exec().peak_bytes();
   return s;
+}
+
+/// Trains a model of these sizes, writing the checkpoint with `metadata`, and `log` (CSV). Throws config_error where a
+/// resumed run has no step left.
+template <class Model, class Source>
+training_summary train_for(typename Model::exec_type& e, const typename Model::config_type& sizes,
+                           const run_settings& how, std::uint64_t seed, const Source& documents_of,
+                           const std::filesystem::path& checkpoint, const std::filesystem::path& log,
+                           std::map<std::string, std::string> metadata) {
+  const index_t steps =
+      how.steps > 0 ? how.steps : steps_that_fit<Model>(how.minutes, e, sizes, how.rate, documents_of);
+  transfusion::train_options options = short_run(steps, how.rate, seed);
+  options.checkpoint_path = checkpoint.string();
+  options.log_path = log.string();
+  options.checkpoint_every = std::max<index_t>(1, steps / 5);
+  Model m(e, sizes, seed);
+  transfusion::trainer<Model> trainer(m, options);
+  trainer.set_metadata(std::move(metadata));
+  if (how.resume) {
+    trainer.resume(checkpoint.string());
+    transfusion::require<transfusion::config_error>(how.steps > trainer.next_step(), "--steps: found ", how.steps,
+                                                    ", expected more than the ", trainer.next_step(), " that ",
+                                                    checkpoint.string(), " has done");
+  }
+  return run_counted(trainer, m, documents_of);
 }
 
 }  // namespace support

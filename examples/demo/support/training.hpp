@@ -21,16 +21,9 @@ struct settings {
 };
 
 /// How to train the demo's model.
-struct training_settings {
-  index_t steps = 0;  ///< 0: as many as fit into `minutes`
-  double minutes = 5.5;
-  index_t pairs = 64;  ///< pictures a step
-  double rate = 2e-3;
-  index_t layers = default_config().layers, width = default_config().width, heads = default_config().heads;
-  index_t patch = default_config().codec.patch;
-  bool resume = false;
+struct training_settings : support::run_settings {
+  training_settings();
 
-  void add_to(CLI::App& app);
   config sizes() const;
 };
 

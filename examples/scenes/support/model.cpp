@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scenes/support/model.hpp"
 
-#include <algorithm>
 #include <string>
 
 #include "scenes/support/draw.hpp"
 #include "transfusion/io.hpp"
 #include "transfusion/sequence/pair.hpp"
-#include "transfusion/train.hpp"
 
 namespace scenes {
 
@@ -45,22 +43,9 @@ std::vector<tf::document> training_documents(index_t step, index_t count, index_
 }
 
 void training_settings::add_to(CLI::App& app) {
-  const auto positive = [&](const char* option, auto& member, const char* about) {
-    app.add_option(option, member, about)->capture_default_str()->check(CLI::PositiveNumber);
-  };
   app.add_option("--side", side, "Pixels a side of a scene")->capture_default_str()->check(CLI::IsMember({32, 64}));
-  auto* total = app.add_option("--steps", steps, "Optimiser steps; 0: as many as fit into --minutes")
-                    ->capture_default_str()
-                    ->check(CLI::NonNegativeNumber);
-  positive("--minutes", minutes, "Time to train where --steps is not given");
-  positive("--pairs", pairs, "Scenes with captions a step");
-  positive("--rate", rate, "Peak learning rate");
-  positive("--layers", layers, "Transformer blocks");
-  positive("--width", width, "Width of the transformer");
-  positive("--heads", heads, "Attention heads");
-  positive("--patch", patch, "Pixels a side of a patch");
   app.add_option("--seed", seed, "Seed of weights, scenes and noise")->capture_default_str();
-  app.add_flag("--resume", resume, "Go on from the checkpoint; give the run's own --steps and --seed")->needs(total);
+  run_settings::add_to(app);
 }
 
 tf::model_config<recipe> training_settings::sizes() const {
@@ -74,23 +59,8 @@ template <class Exec>
 support::training_summary train(Exec& e, const training_settings& how, const std::filesystem::path& checkpoint,
                                 const std::filesystem::path& log) {
   const auto documents_of = [&](index_t step) { return training_documents(step, how.pairs, how.side, how.seed); };
-  const index_t steps = how.steps > 0
-                            ? how.steps
-                            : support::steps_that_fit<model<Exec>>(how.minutes, e, how.sizes(), how.rate, documents_of);
-  tf::train_options options = support::short_run(steps, how.rate, how.seed);
-  options.checkpoint_path = checkpoint.string();
-  options.log_path = log.string();
-  options.checkpoint_every = std::max<index_t>(1, steps / 5);
-  model<Exec> m(e, how.sizes(), how.seed);
-  tf::trainer<model<Exec>> trainer(m, options);
-  trainer.set_metadata({{side_key, std::to_string(how.side)}});
-  if (how.resume) {
-    trainer.resume(checkpoint.string());
-    tf::require<tf::config_error>(how.steps > trainer.next_step(), "--steps: found ", how.steps,
-                                  ", expected more than the ", trainer.next_step(), " that ", checkpoint.string(),
-                                  " has done");
-  }
-  return support::run_counted(trainer, m, documents_of);
+  return support::train_for<model<Exec>>(e, how.sizes(), how, how.seed, documents_of, checkpoint, log,
+                                         {{side_key, std::to_string(how.side)}});
 }
 
 template <class Exec>

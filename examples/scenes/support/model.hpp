@@ -34,16 +34,9 @@ tf::text tokens(const prompt& p);
 std::vector<tf::document> training_documents(index_t step, index_t count, index_t side, std::uint64_t seed);
 
 /// How to train.
-struct training_settings {
-  index_t side = 32;    ///< pixels a side of a scene
-  index_t steps = 0;    ///< 0: as many as fit into `minutes`
-  double minutes = 20;  ///< on two cores: enough for single objects and colours
-  index_t pairs = 32;   ///< scenes a step
-  double rate = 2e-3;
-  index_t layers = 4, width = 128, heads = 4;
-  index_t patch = 4;  ///< pixels a side
+struct training_settings : support::run_settings {
+  index_t side = 32;  ///< pixels a side of a scene
   std::uint64_t seed = 1;
-  bool resume = false;
 
   void add_to(CLI::App& app);
   tf::model_config<recipe> sizes() const;
