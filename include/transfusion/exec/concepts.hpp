@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 
+#include "transfusion/core/error_kind.hpp"
 #include "transfusion/core/image.hpp"
 #include "transfusion/core/interval.hpp"
 #include "transfusion/core/philox.hpp"
@@ -75,6 +76,8 @@ concept dense_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, vie
   e.convolution(m, cm, cm, cx, taps);                // y[m] = sum of w[:,k] x[taps[m,k]] (+ b) over taps >= 0; w[O,K*C]
   // dx, dw += , db += from dy, x, w, taps[M,K] and their reverse[N,K]: the m with taps[m,k] = n, or -1.
   e.convolution_backward(sink, rm, r, cm, cm, cm, taps, taps);
+  e.max_pool(m, cm, taps);                           // y[m] = largest x[taps[m,k]] over taps >= 0 by channel, or 0
+  e.max_pool_backward(sink, cm, cm, taps, taps);     // dx from dy, x, taps, reverse; of equal taps the first has it
   e.embedding(m, cm, ids);                           // y[n] = table[ids[n]]; a zero row where ids[n] < 0
   e.embedding_backward(rm, cm, ids);                 // dtable[ids[n]] += dy[n], in rising n
 };
@@ -114,6 +117,8 @@ concept elementwise_operations = requires(E& e, view<T, 2> m, view<const T, 2> c
   e.silu_backward(sink, cm, cm);                     // dx from dy, x
   e.gelu(m, cm);                                     // y = x * P(a standard normal lies below x), by erf
   e.gelu_backward(sink, cm, cm);                     // dx from dy, x
+  e.leaky_relu(m, cm, 0.2);                          // y = x where x > 0, slope * x elsewhere
+  e.leaky_relu_backward(sink, cm, cm, 0.2);          // dx from dy, x
   e.multiply(m, cm, cm);                             // y = a * b, elementwise
   e.multiply_backward(sink, sink, cm, cm, cm);       // da, db from dy, a, b; da is written first: they may be one array
   e.add(m, cm, cm);                                  // y = a + b; y may be a or b
@@ -152,7 +157,21 @@ concept loss_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, view
   // loss[N], log Z[N], dx, dw += from x, w[V,D], targets, weights, z weight and smoothing s:
   // loss = (1-s) * -log p(target) + s * the mean over the vocabulary of -log p; gradients of weight * (loss + z log² Z).
   e.cross_entropy(r, r, m, rm, cm, cm, ids, cr, 0.0, 0.0);
-  e.squared_error(r, sink, cx, cr, images, cr);      // loss[i] = mean over image i; dy from prediction, target, weights[i]
+  // loss[i] = mean over image i of the error; dy from prediction, target, weights[i].
+  e.pointwise_error(error_kind::squared, r, sink, cx, cr, images, cr);
+};
+
+template <class E, class T = typename E::scalar, class R = typename E::real>
+concept latent_operations = requires(E& e, view<T, 2> m, view<const T, 2> cm, view<const R, 2> crm, view<R, 1> r,
+                                     view<const R, 1> cr, gradient_sink<T> sink, view<token_t, 1> out,
+                                     view<const key_interval, 1> ranges) {
+  // z[P,C] = mean + exp(log variance / 2) * noise, or the mean where there is no noise, from moments[P,2C]: means, then
+  // log-variances, clamped; kl[i] = sum over rows ranges[i] of (mean^2 + variance - 1 - log variance) / 2.
+  e.gaussian_sample(m, r, cm, crm, ranges);
+  // dmoments from dz (or empty), moments, noise, ranges (which cover every row once) and weights[i] of kl[i] (or empty).
+  e.gaussian_sample_backward(sink, cm, cm, crm, ranges, cr);
+  // out[n] = the row of table[V,D] nearest to x[n], the lowest of equal ones; 0 where a distance is not finite.
+  e.nearest_rows(out, cm, cm);
 };
 
 template <class E, class R = typename E::real>
@@ -178,7 +197,7 @@ concept execution_policy = requires {
   requires std::floating_point<typename E::real>;
 }
 &&memory_operations<E>&& random_operations<E>&& dense_operations<E>&& norm_operations<E>&& attention_operations<E>&&
-    elementwise_operations<E>&& image_operations<E>&& loss_operations<E>&& sampling_operations<E>&&
-        optimiser_operations<E>;
+    elementwise_operations<E>&& image_operations<E>&& loss_operations<E>&& latent_operations<E>&&
+        sampling_operations<E>&& optimiser_operations<E>;
 
 }  // namespace transfusion

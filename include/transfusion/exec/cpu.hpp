@@ -49,6 +49,9 @@ class cpu_exec {
   void convolution(matrix y, const_matrix x, const_matrix w, const_vector b, view<const token_t, 2> taps);
   void convolution_backward(sink dx, matrix dw, vector db, const_matrix dy, const_matrix x, const_matrix w,
                             view<const token_t, 2> taps, view<const token_t, 2> reverse);
+  void max_pool(matrix y, const_matrix x, view<const token_t, 2> taps);
+  void max_pool_backward(sink dx, const_matrix dy, const_matrix x, view<const token_t, 2> taps,
+                         view<const token_t, 2> reverse);
   void embedding(matrix y, const_matrix table, tokens ids);
   void embedding_backward(matrix dtable, const_matrix dy, tokens ids);
 
@@ -79,6 +82,8 @@ class cpu_exec {
   void silu_backward(sink dx, const_matrix dy, const_matrix x);
   void gelu(matrix y, const_matrix x);
   void gelu_backward(sink dx, const_matrix dy, const_matrix x);
+  void leaky_relu(matrix y, const_matrix x, double slope);
+  void leaky_relu_backward(sink dx, const_matrix dy, const_matrix x, double slope);
   void multiply(matrix y, const_matrix a, const_matrix b);
   void multiply_backward(sink da, sink db, const_matrix dy, const_matrix a, const_matrix b);
   void dropout(sink y, const_matrix x, random_key key, double rate, index_t first);
@@ -105,8 +110,14 @@ class cpu_exec {
 
   void cross_entropy(vector loss, vector log_z, matrix dx, matrix dw, const_matrix x, const_matrix w, tokens targets,
                      const_vector weights, double z_weight, double smoothing);
-  void squared_error(vector loss, sink dprediction, const_vector prediction, const_vector target, images places,
-                     const_vector weights);
+  void pointwise_error(error_kind kind, vector loss, sink dprediction, const_vector prediction, const_vector target,
+                       images places, const_vector weights);
+
+  void gaussian_sample(matrix z, vector kl, const_matrix moments, const_matrix noise,
+                       view<const key_interval, 1> ranges);
+  void gaussian_sample_backward(sink dmoments, const_matrix dz, const_matrix moments, const_matrix noise,
+                                view<const key_interval, 1> ranges, const_vector weights);
+  void nearest_rows(view<token_t, 1> out, const_matrix x, const_matrix table);
 
   void sample_tokens(view<token_t, 1> out, const_matrix logits, const text_sampling& settings, const_vector u,
                      view<const token_t, 2> forbidden);

@@ -110,6 +110,9 @@ class cuda_exec {
   void convolution(matrix y, const_matrix x, const_matrix w, const_vector b, view<const token_t, 2> taps);
   void convolution_backward(sink dx, real_matrix dw, real_vector db, const_matrix dy, const_matrix x, const_matrix w,
                             view<const token_t, 2> taps, view<const token_t, 2> reverse);
+  void max_pool(matrix y, const_matrix x, view<const token_t, 2> taps);
+  void max_pool_backward(sink dx, const_matrix dy, const_matrix x, view<const token_t, 2> taps,
+                         view<const token_t, 2> reverse);
   void embedding(matrix y, const_matrix table, tokens ids);
   void embedding_backward(real_matrix dtable, const_matrix dy, tokens ids);
 
@@ -141,6 +144,8 @@ class cuda_exec {
   void silu_backward(sink dx, const_matrix dy, const_matrix x);
   void gelu(matrix y, const_matrix x);
   void gelu_backward(sink dx, const_matrix dy, const_matrix x);
+  void leaky_relu(matrix y, const_matrix x, double slope);
+  void leaky_relu_backward(sink dx, const_matrix dy, const_matrix x, double slope);
   void multiply(matrix y, const_matrix a, const_matrix b);
   void multiply_backward(sink da, sink db, const_matrix dy, const_matrix a, const_matrix b);
   void dropout(sink y, const_matrix x, random_key key, double rate, index_t first);
@@ -167,8 +172,14 @@ class cuda_exec {
 
   void cross_entropy(real_vector loss, real_vector log_z, matrix dx, real_matrix dw, const_matrix x, const_matrix w,
                      tokens targets, const_real_vector weights, double z_weight, double smoothing);
-  void squared_error(real_vector loss, sink dprediction, const_vector prediction, const_real_vector target,
-                     images places, const_real_vector weights);
+  void pointwise_error(error_kind kind, real_vector loss, sink dprediction, const_vector prediction,
+                       const_real_vector target, images places, const_real_vector weights);
+
+  void gaussian_sample(matrix z, real_vector kl, const_matrix moments, const_real_matrix noise,
+                       view<const key_interval, 1> ranges);
+  void gaussian_sample_backward(sink dmoments, const_matrix dz, const_matrix moments, const_real_matrix noise,
+                                view<const key_interval, 1> ranges, const_real_vector weights);
+  void nearest_rows(view<token_t, 1> out, const_matrix x, const_matrix table);
 
   void sample_tokens(view<token_t, 1> out, const_real_matrix logits, const text_sampling& settings, const_real_vector u,
                      view<const token_t, 2> forbidden);

@@ -11,6 +11,8 @@
 
 #include "transfusion/core/bf16.hpp"
 #include "transfusion/core/error.hpp"
+#include "transfusion/core/log_variance.hpp"
+#include "transfusion/core/outranks.hpp"
 #include "transfusion/core/sample_token.hpp"
 #include "transfusion/exec/concepts.hpp"
 
@@ -117,6 +119,23 @@ class reference_exec {
             if (dw) dw(o, k * x.cols() + c) += dy(m, o) * x(n, c);
           }
       }
+    put_all(dx, to_x);
+  }
+
+  void max_pool(matrix y, const_matrix x, view<const token_t, 2> taps) {
+    for (index_t m = 0; m < y.rows(); ++m)
+      for (index_t c = 0; c < y.cols(); ++c) {
+        const token_t n = pooled_row(x, taps, m, c);
+        y(m, c) = n < 0 ? Scalar{} : x(n, c);
+      }
+  }
+  void max_pool_backward(sink dx, const_matrix dy, const_matrix x, view<const token_t, 2> taps,
+                         view<const token_t, 2>) {
+    std::vector<real> sums(static_cast<std::size_t>(x.size()));
+    const real_matrix to_x(sums.data(), x.rows(), x.cols());
+    for (index_t m = 0; m < dy.rows(); ++m)
+      for (index_t c = 0; c < dy.cols(); ++c)
+        if (const token_t n = pooled_row(x, taps, m, c); n >= 0) to_x(n, c) += dy(m, c);
     put_all(dx, to_x);
   }
 
@@ -346,6 +365,15 @@ class reference_exec {
         put(dx, n, d, dy(n, d) * (normal_below(v) + v * density));
       }
   }
+  void leaky_relu(matrix y, const_matrix x, double slope) {
+    for (index_t i = 0; i < y.size(); ++i)
+      y.data[i] = static_cast<Scalar>(x.data[i] > 0 ? real{x.data[i]} : static_cast<real>(slope) * x.data[i]);
+  }
+  void leaky_relu_backward(sink dx, const_matrix dy, const_matrix x, double slope) {
+    for (index_t n = 0; n < dy.rows(); ++n)
+      for (index_t d = 0; d < dy.cols(); ++d)
+        put(dx, n, d, x(n, d) > 0 ? real{dy(n, d)} : static_cast<real>(slope) * dy(n, d));
+  }
   void multiply(matrix y, const_matrix a, const_matrix b) {
     for (index_t i = 0; i < y.size(); ++i) y.data[i] = static_cast<Scalar>(a.data[i] * b.data[i]);
   }
@@ -524,18 +552,66 @@ class reference_exec {
       for (index_t d = 0; dx && d < x.cols(); ++d) dx(n, d) = static_cast<Scalar>(row[static_cast<std::size_t>(d)]);
     }
   }
-  void squared_error(real_vector loss, sink dprediction, const_vector prediction, const_real_vector target,
-                     view<const image_place, 1> images, const_real_vector weights) {
+  void pointwise_error(error_kind kind, real_vector loss, sink dprediction, const_vector prediction,
+                       const_real_vector target, view<const image_place, 1> images, const_real_vector weights) {
     for (index_t i = 0; i < images.size(); ++i) {
       const real count = static_cast<real>(images[i].shape.size());
       real sum = 0;
       for (index_t e = 0; e < images[i].shape.size(); ++e) {
         const index_t at = images[i].first_value + e;
-        const real difference = prediction[at] - target[at];
-        sum += difference * difference;
-        if (dprediction) put(dprediction, 0, at, 2 * weights[i] * difference / count);
+        const error_at error = error_of(kind, prediction[at], target[at]);
+        sum += error.value;
+        if (dprediction) put(dprediction, 0, at, weights[i] * error.slope / count);
       }
       loss[i] = sum / count;
+    }
+  }
+
+  void gaussian_sample(matrix z, real_vector kl, const_matrix moments, const_real_matrix noise,
+                       view<const key_interval, 1> ranges) {
+    const index_t channels = z.cols();
+    for (index_t n = 0; n < z.rows(); ++n)
+      for (index_t c = 0; c < channels; ++c) {
+        const real deviation = std::exp(log_variance(moments, n, c) / 2);
+        z(n, c) = static_cast<Scalar>(moments(n, c) + (noise ? deviation * noise(n, c) : real{0}));
+      }
+    for (index_t i = 0; i < ranges.size(); ++i) {
+      real sum = 0;
+      each_of_group(ranges[i], 0, channels, [&](index_t n, index_t c) {
+        const real mean = moments(n, c), wide = log_variance(moments, n, c);
+        sum += (mean * mean + std::exp(wide) - 1 - wide) / 2;
+      });
+      kl[i] = sum;
+    }
+  }
+  void gaussian_sample_backward(sink dmoments, const_matrix dz, const_matrix moments, const_real_matrix noise,
+                                view<const key_interval, 1> ranges, const_real_vector weights) {
+    const index_t channels = moments.cols() / 2;
+    for (index_t i = 0; i < ranges.size(); ++i)
+      each_of_group(ranges[i], 0, channels, [&](index_t n, index_t c) {
+        const real wide = log_variance(moments, n, c), weight = weights ? weights[i] : real{0};
+        const real pull = dz ? real{dz(n, c)} : real{0}, deviation = std::exp(wide / 2);
+        const bool inside = wide == moments(n, channels + c) || std::isnan(wide);
+        const real along = noise ? pull * noise(n, c) * deviation / 2 : real{0};
+        put(dmoments, n, c, pull + weight * moments(n, c));
+        put(dmoments, n, channels + c, inside ? along + weight * (std::exp(wide) - 1) / 2 : real{0});
+      });
+  }
+  void nearest_rows(view<token_t, 1> out, const_matrix x, const_matrix table) {
+    for (index_t n = 0; n < x.rows(); ++n) {
+      real least = INFINITY;
+      bool finite = true;
+      out[n] = 0;
+      for (index_t v = 0; v < table.rows(); ++v) {
+        real distance = 0;
+        for (index_t d = 0; d < x.cols(); ++d) distance += (x(n, d) - table(v, d)) * (x(n, d) - table(v, d));
+        finite = finite && std::isfinite(distance);
+        if (distance < least) {
+          least = distance;
+          out[n] = static_cast<token_t>(v);
+        }
+      }
+      if (!finite) out[n] = 0;
     }
   }
 
@@ -591,6 +667,36 @@ class reference_exec {
   static void each_of_group(key_interval rows, index_t g, index_t width, F f) {
     for (index_t n = rows.begin; n < rows.end; ++n)
       for (index_t c = g * width; c < (g + 1) * width; ++c) f(n, c);
+  }
+  /// The row whose value goes to y(m, c) of a pooling, or -1 where there is none.
+  static token_t pooled_row(const_matrix x, view<const token_t, 2> taps, index_t m, index_t c) {
+    token_t row = -1;
+    for (index_t k = 0; k < taps.cols(); ++k)
+      if (const token_t n = taps(m, k); n >= 0 && (row < 0 || outranks(real{x(n, c)}, real{x(row, c)}))) row = n;
+    return row;
+  }
+  struct error_at {
+    real value, slope;
+  };
+  static error_at error_of(error_kind kind, real p, real t) {
+    switch (kind) {
+      case error_kind::squared:
+        return {(p - t) * (p - t), 2 * (p - t)};
+      case error_kind::absolute:
+        return {std::abs(p - t), static_cast<real>(p > t) - static_cast<real>(p < t)};
+      case error_kind::hinge:
+        return 1 - t * p > 0 ? error_at{1 - t * p, -t} : error_at{0, 0};
+      case error_kind::linear:
+        break;
+    }
+    return {-t * p, -t};
+  }
+  /// Of row n and channel c, clamped; what is no number stays it.
+  static real log_variance(const_matrix moments, index_t n, index_t c) {
+    const real v = moments(n, moments.cols() / 2 + c);
+    return v < real{least_log_variance}  ? real{least_log_variance}
+           : v > real{most_log_variance} ? real{most_log_variance}
+                                         : v;
   }
   static real sigmoid(real x) { return 1 / (1 + std::exp(-x)); }
   /// The probability that a standard normal lies below x.

@@ -4,14 +4,9 @@
 #include <string>
 
 #include "transfusion/autograd/op/convolution.hpp"
+#include "transfusion/core/convolution_tables.hpp"
 
 namespace transfusion {
-
-/// Which pixels a convolution reads, on the device; layer/convolution_taps.hpp says what stands in them.
-struct convolution_tables {
-  view<const token_t, 2> taps;     ///< [M, K]
-  view<const token_t, 2> reverse;  ///< [N, K]; empty where the tape does not record
-};
 
 namespace layer {
 

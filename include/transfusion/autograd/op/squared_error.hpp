@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "transfusion/autograd/tape.hpp"
-#include "transfusion/core/image.hpp"
+#include "transfusion/autograd/op/pointwise_error.hpp"
 
 namespace transfusion {
 
@@ -14,9 +13,7 @@ view<typename Exec::real, 1> squared_error(tape<Exec>& tape, var<Exec> predictio
                                            view<const typename Exec::real, 1> target, view<const image_place, 1> images,
                                            view<const typename Exec::real, 1> weights) {
   require_extent("squared_error: target", target.size(), prediction.value().size());
-  auto losses = tape.saved_real(images.size());
-  tape.exec().squared_error(losses, tape.sink(prediction), prediction.value().flat(), target, images, weights);
-  return losses;
+  return pointwise_error(tape, error_kind::squared, prediction, target, images, weights);
 }
 
 }  // namespace transfusion

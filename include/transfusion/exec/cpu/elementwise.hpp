@@ -58,6 +58,26 @@ void cpu_exec<Scalar>::silu_backward(sink dx, const_matrix dy, const_matrix x) {
 }
 
 template <class Scalar>
+void cpu_exec<Scalar>::leaky_relu(matrix y, const_matrix x, double slope) {
+  const auto zero = detail::all(Scalar{0}), by = detail::all(static_cast<Scalar>(slope));
+  const auto bent = [&](auto v) { return Eigen::internal::pselect(Eigen::internal::pcmp_lt(zero, v), v, by * v); };
+  team_.run_pieces(y.size(), 1, [&](index_t begin, index_t end) {
+    detail::transform(end - begin, y.data + begin, bent, x.data + begin);
+  });
+}
+
+template <class Scalar>
+void cpu_exec<Scalar>::leaky_relu_backward(sink dx, const_matrix dy, const_matrix x, double slope) {
+  const auto zero = detail::all(Scalar{0}), by = detail::all(static_cast<Scalar>(slope));
+  const auto gradient = [&](auto d, auto v) {
+    return Eigen::internal::pselect(Eigen::internal::pcmp_lt(zero, v), d, by * d);
+  };
+  team_.run_pieces(dy.size(), 1, [&](index_t begin, index_t end) {
+    detail::emit(dx.add, end - begin, dx.into.data + begin, gradient, dy.data + begin, x.data + begin);
+  });
+}
+
+template <class Scalar>
 void cpu_exec<Scalar>::add(matrix y, const_matrix a, const_matrix b) {
   team_.run_pieces(y.size(), 1, [&](index_t begin, index_t end) {
     detail::transform(

@@ -10,20 +10,6 @@
 namespace transfusion {
 namespace detail {
 
-/// The sum of f(in[i]...) over i < count, strip by strip in rising order; f of zeros may be anything.
-template <class T, class F, class... In>
-T sum_in_strips(index_t count, const F& f, const In*... in) {
-  constexpr index_t strip = 1024;
-  T values[strip], total = 0;
-  for (index_t at = 0; at < count; at += strip) {
-    const index_t n = std::min(strip, count - at);
-    transform(n, values, f, (in + at)...);
-    total += sum<T>(
-        n, [](auto v) { return v; }, static_cast<const T*>(values));
-  }
-  return total;
-}
-
 /// The standard deviation of `count` values. Counted from the first of them, so that equal values give exactly 0.
 template <class T>
 T deviation(index_t count, const T* x) {

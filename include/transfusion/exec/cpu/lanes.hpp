@@ -83,6 +83,20 @@ T sum(index_t count, const F& f, const T* first, const In*... in) {
   return Eigen::internal::predux<lanes<T>>((total[0] + total[1]) + (total[2] + total[3]));
 }
 
+/// The sum of f(in[i]...) over i < count, strip by strip in rising order; f of zeros may be anything.
+template <class T, class F, class... In>
+T sum_in_strips(index_t count, const F& f, const In*... in) {
+  constexpr index_t strip = 1024;
+  T values[strip], total = 0;
+  for (index_t at = 0; at < count; at += strip) {
+    const index_t n = std::min(strip, count - at);
+    transform(n, values, f, (in + at)...);
+    total += sum<T>(
+        n, [](auto v) { return v; }, static_cast<const T*>(values));
+  }
+  return total;
+}
+
 /// The largest of `count` elements.
 template <class T>
 T largest(index_t count, const T* x) {

@@ -118,23 +118,4 @@ void cpu_exec<Scalar>::cross_entropy(vector loss, vector log_z, matrix dx, matri
   }
 }
 
-template <class Scalar>
-void cpu_exec<Scalar>::squared_error(vector loss, sink dprediction, const_vector prediction, const_vector target,
-                                     images places, const_vector weights) {
-  const index_t weight = places.size() > 0 ? places[0].shape.size() : 1;
-  team_.run_pieces(places.size(), weight, [&](index_t begin, index_t end) {
-    for (index_t i = begin; i < end; ++i) {
-      const index_t at = places[i].first_value, count = places[i].shape.size();
-      const Scalar *found = prediction.data + at, *expected = target.data + at;
-      const auto squared = [](auto y, auto t) { return (y - t) * (y - t); };
-      loss[i] = detail::sum<Scalar>(count, squared, found, expected) / static_cast<Scalar>(count);
-      if (!dprediction) continue;
-      const auto by = detail::all(2 * weights[i] / static_cast<Scalar>(count));
-      detail::emit(
-          dprediction.add, count, dprediction.into.data + at, [&](auto y, auto t) { return (y - t) * by; }, found,
-          expected);
-    }
-  });
-}
-
 }  // namespace transfusion
