@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE exec_closed_forms
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "exec/trial.hpp"
@@ -110,6 +111,119 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(gelu_values, Exec, policies) {
   BOOST_TEST(near(dx[1], 0.8413447460685429486 + density));
   BOOST_TEST(dx[3] == 1);
   BOOST_TEST(std::abs(dx[4]) < 1e-30);
+}
+
+// Above zero x itself, below and at zero its share.
+BOOST_AUTO_TEST_CASE_TEMPLATE(leaky_relu_values, Exec, policies) {
+  using T = typename Exec::scalar;
+  Exec exec;
+  const std::vector<T> x{3, -2, 0, T{0.5}, -8}, dy{1, 2, 4, 8, 16};
+  for (const double slope : {0.0, 0.25}) {
+    std::vector<T> y(5), dx(5, T{100});
+    exec.leaky_relu({y.data(), 1, 5}, {x.data(), 1, 5}, slope);
+    exec.leaky_relu_backward({{dx.data(), 1, 5}, true}, {dy.data(), 1, 5}, {x.data(), 1, 5}, slope);
+    const auto by = static_cast<T>(slope);
+    BOOST_TEST((y == std::vector<T>{3, -2 * by, 0, T{0.5}, -8 * by}));
+    BOOST_TEST((dx == std::vector<T>{101, 100 + 2 * by, 100 + 4 * by, 108, 100 + 16 * by}));
+  }
+}
+
+// Windows of two that share a row, one half outside, and one without taps. Of equal values the first has the gradient,
+// and what is no number shows.
+BOOST_AUTO_TEST_CASE_TEMPLATE(max_pool_by_hand, Exec, policies) {
+  using T = typename Exec::scalar;
+  Exec exec;
+  const T none = std::numeric_limits<T>::quiet_NaN();
+  const std::vector<T> x{1, -5, 4, -5, 4, none, -1, 2};  // [4, 2]
+  const std::vector<token_t> taps{0, 1, 1, 2, -1, 3, -1, -1}, reverse{0, -1, 1, 0, -1, 1, -1, 2};
+  std::vector<T> y(8, none), dx(8, none);
+  const std::vector<T> dy{1, 2, 4, 8, 16, 32, 64, 128};
+  const view<const token_t, 2> table(taps.data(), 4, 2), back{reverse.data(), 4, 2};
+  exec.max_pool({y.data(), 4, 2}, {x.data(), 4, 2}, table);
+  BOOST_TEST(std::isnan(y[3]));
+  y[3] = 0;
+  BOOST_TEST((y == std::vector<T>{4, -5, 4, 0, -1, 2, 0, 0}));
+  exec.max_pool_backward({{dx.data(), 4, 2}, false}, {dy.data(), 4, 2}, {x.data(), 4, 2}, table, back);
+  BOOST_TEST((dx == std::vector<T>{0, 2, 1 + 4, 0, 0, 8, 16, 32}));
+}
+
+// Two images of two values: means of the errors, and their slopes times weight / count.
+BOOST_AUTO_TEST_CASE_TEMPLATE(pointwise_errors_by_hand, Exec, policies) {
+  using T = typename Exec::scalar;
+  Exec exec;
+  const std::vector<T> p{3, T{-0.5}, 2, 0}, t{1, -1, 2, -1}, weights{2, 4};
+  const std::vector<image_place> places{{0, 0, {1, 1, 2}}, {2, 0, {1, 1, 2}}};
+  const auto check = [&](error_kind kind, std::vector<T> losses, std::vector<T> slopes) {
+    for (const bool wanted : {true, false}) {
+      std::vector<T> loss(2), dp(4);
+      exec.pointwise_error(kind, all_of(loss), {{wanted ? dp.data() : nullptr, 1, 4}, false}, all_of(p), all_of(t),
+                           all_of(places), all_of(weights));
+      BOOST_TEST(loss == losses, boost::test_tools::per_element());
+      if (wanted) BOOST_TEST(dp == slopes, boost::test_tools::per_element());
+    }
+  };
+  check(error_kind::squared, {T{2.125}, T{0.5}}, {4, 1, 0, 4});
+  check(error_kind::absolute, {T{1.25}, T{0.5}}, {1, 1, 0, 2});
+  check(error_kind::hinge, {T{0.25}, T{0.5}}, {0, 1, 0, 2});
+  check(error_kind::linear, {T{-1.75}, -2}, {-1, 1, -4, 2});
+}
+
+// KL(N(m, s²), N(0, 1)) = (m² + s² - 1 - log s²) / 2, summed over an image, and its slopes; z = m + s · noise. A
+// standard normal has none, and beyond the range the log-variance counts as its end and has no slope.
+BOOST_AUTO_TEST_CASE_TEMPLATE(gaussian_samples_by_hand, Exec, policies) {
+  using T = typename Exec::scalar;
+  Exec exec;
+  const double wide = std::log(4.0);
+  // Means and log-variances of three rows with two channels.
+  const std::vector<T> moments{0, 0, 0, 0, 3, -1, static_cast<T>(wide), 0, 0, 1, -31, 25};
+  const std::vector<T> noise{1, 2, -1, 3, 5, 0}, weights{1, T{0.5}}, dz{1, 2, 3, 4, 5, 6};
+  const std::vector<key_interval> ranges{{0, 1}, {1, 3}};
+  std::vector<T> z(6), kl(2), mean(6), dm(12);
+  exec.gaussian_sample({z.data(), 3, 2}, all_of(kl), {moments.data(), 3, 4}, {noise.data(), 3, 2}, all_of(ranges));
+  const std::vector<double> expected{1, 2, 3 - 2, -1 + 3, 5 * std::exp(-15.0), 1};
+  for (std::size_t i = 0; i < 6; ++i) BOOST_TEST(near(z[i], expected[i], 3));
+  BOOST_TEST(kl[0] == 0);
+  const double ends = (std::exp(-30.0) + 29) / 2 + (1 + std::exp(20.0) - 21) / 2;
+  BOOST_TEST(near(kl[1], (9 + 4 - 1 - wide) / 2 + 0.5 + ends, ends));
+  exec.gaussian_sample({mean.data(), 3, 2}, all_of(kl), {moments.data(), 3, 4}, {}, all_of(ranges));
+  BOOST_TEST((mean == std::vector<T>{0, 0, 3, -1, 0, 1}));
+
+  exec.gaussian_sample_backward({{dm.data(), 3, 4}, false}, {}, {moments.data(), 3, 4}, {noise.data(), 3, 2},
+                                all_of(ranges), all_of(weights));
+  const std::vector<double> of_kl{0, 0, 0, 0, 1.5, -0.5, 0.75, 0, 0, 0.5, 0, 0};
+  for (std::size_t i = 0; i < 12; ++i) BOOST_TEST(near(dm[i], of_kl[i], 3));
+  exec.gaussian_sample_backward({{dm.data(), 3, 4}, true}, {dz.data(), 3, 2}, {moments.data(), 3, 4},
+                                {noise.data(), 3, 2}, all_of(ranges), {});
+  const std::vector<double> of_z{1, 2, 0.5, 2, 3, 4, -3, 6, 5, 6, 0, 0};
+  for (std::size_t i = 0; i < 12; ++i) BOOST_TEST(near(dm[i], of_kl[i] + of_z[i], 8));
+}
+
+// Of equal rows the lower; 0 where a distance is not finite, whichever operand it comes from.
+BOOST_AUTO_TEST_CASE_TEMPLATE(nearest_rows_by_hand, Exec, policies) {
+  using T = typename Exec::scalar;
+  Exec exec;
+  const T infinity = std::numeric_limits<T>::infinity(), none = std::numeric_limits<T>::quiet_NaN();
+  std::vector<T> table{9, 9, 1, 0, 0, 2, 1, 0, -3, 0};
+  const std::vector<T> x{1, 0, 0, 3, -1, 0, 8, 7, none, 2, 2, infinity, -infinity, 1};
+  std::vector<token_t> found(7, -77);
+  exec.nearest_rows(all_of(found), {x.data(), 7, 2}, {table.data(), 5, 2});
+  BOOST_TEST((found == std::vector<token_t>{1, 2, 1, 0, 0, 0, 0}));  // (-1, 0) lies between rows 1 and 4
+  table[8] = none;
+  exec.nearest_rows(all_of(found), {x.data(), 7, 2}, {table.data(), 5, 2});
+  BOOST_TEST((found == std::vector<token_t>(7, 0)));
+}
+
+// A table so long that the scores are worked out in more than one chunk: each of its rows is nearest to itself.
+BOOST_AUTO_TEST_CASE_TEMPLATE(nearest_rows_in_chunks, Exec, policies) {
+  Exec exec;
+  trial<Exec> t(exec, 9);
+  constexpr index_t entries = 65537, rows = 260, width = 4;
+  const auto table = t.input(entries, width);
+  const auto x = t.values(rows, width);
+  for (index_t n = 0; n < rows; ++n) std::copy_n(table.row(entries - 1 - 250 * n), width, x.row(n));
+  const auto found = t.indices(rows);
+  exec.nearest_rows(found, x, table);
+  for (index_t n = 0; n < rows; ++n) BOOST_TEST(found[n] == entries - 1 - 250 * n);
 }
 
 // A share 1 - p is kept and scaled by 1 / (1 - p), so that the mean stays; which, the key alone says.
@@ -286,6 +400,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(nothing_is_done_to_nothing, Exec, policies) {
   exec.layer_norm_backward({none, false}, dw.flat(), dw.flat(), none, none, w.flat(), stats);
   exec.group_norm(none, stats, none, w.flat(), w.flat(), no_ranges, 2, 1e-5);
   exec.group_norm_backward({none, false}, dw.flat(), dw.flat(), none, none, w.flat(), stats, no_ranges, 2);
+  exec.max_pool(none, none, {nullptr, 0, 4});
+  exec.max_pool_backward({none, false}, none, none, {nullptr, 0, 4}, {nullptr, 0, 4});
+  exec.leaky_relu(none, none, 0.2);
+  exec.leaky_relu_backward({none, false}, none, none, 0.2);
+  exec.pointwise_error(error_kind::hinge, {}, {}, none.flat(), none.flat(), no_images, {});
+  exec.gaussian_sample(none, {}, none, {}, no_ranges);
+  exec.gaussian_sample_backward({none, false}, none, none, {}, no_ranges, {});
+  exec.nearest_rows({}, none, w);
   exec.dropout({none, false}, none, {1, 2, stream::dropout}, 0.5, 3);
   exec.concatenate(none, none, none);
   exec.match_deviation(none.flat(), none.flat(), no_images, 0.7);

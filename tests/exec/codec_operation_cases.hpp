@@ -49,6 +49,23 @@ view<const typename Exec::scalar, 2> random_statistics(trial<Exec>& t, index_t r
   return stats;
 }
 
+/// Halves of whole numbers, so that many are equal.
+template <class Exec>
+view<const typename Exec::scalar, 2> with_ties(trial<Exec>& t, index_t rows, index_t cols) {
+  const auto x = t.values(rows, cols);
+  for (index_t i = 0; i < x.size(); ++i) x.data[i] = std::round(2 * x.data[i]) / 2;
+  return x;
+}
+
+/// Means and log-variances [rows, 2 channels], now and then some beyond their range.
+template <class Exec>
+view<const typename Exec::scalar, 2> random_moments(trial<Exec>& t, index_t rows, index_t channels) {
+  const auto moments = t.values(rows, 2 * channels);
+  if (t.below(4) == 0)
+    for (index_t n = 0; n < rows; ++n) moments(n, channels) *= 20;
+  return moments;
+}
+
 template <class Exec>
 std::vector<operation_case<Exec>> codec_cases() {
   using run = trial<Exec>;
@@ -73,6 +90,21 @@ std::vector<operation_case<Exec>> codec_cases() {
          auto dw = t.below(5) ? t.filled(out, depth) : view<T, 2>{};
          auto db = t.coin() ? t.filled(1, out).flat() : view<T, 1>{};
          t.call([&] { t.exec.convolution_backward(dx, dw, db, dy, x, w, c.taps, c.reverse); });
+       }},
+      {"max_pool", 0,
+       [](run& t) {
+         const random_convolution<Exec> c(t);
+         auto x = with_ties(t, c.inputs, t.pick({1, 3, 33, 520}));
+         auto y = t.poisoned(c.outputs, x.cols());
+         t.call([&] { t.exec.max_pool(y, x, c.taps); });
+       }},
+      {"max_pool_backward", 1e-6,
+       [](run& t) {
+         const random_convolution<Exec> c(t);
+         auto x = with_ties(t, c.inputs, t.pick({1, 3, 33, 520}));
+         auto dy = t.input(c.outputs, x.cols());
+         auto dx = t.sink(c.inputs, x.cols());
+         t.call([&] { t.exec.max_pool_backward(dx, dy, x, c.taps, c.reverse); });
        }},
       {"layer_norm", 4e-6,
        [](run& t) {
@@ -130,6 +162,21 @@ std::vector<operation_case<Exec>> codec_cases() {
          auto dx = t.sink(n, width);
          t.call([&] { t.exec.gelu_backward(dx, dy, x); });
        }},
+      {"leaky_relu", 1e-7,
+       [](run& t) {
+         auto x = t.input(t.extent(), t.extent());
+         auto y = t.poisoned(x.rows(), x.cols());
+         const double slope = t.coin() ? 0.2 : 0.0;
+         t.call([&] { t.exec.leaky_relu(y, x, slope); });
+       }},
+      {"leaky_relu_backward", 2e-7,
+       [](run& t) {
+         const index_t n = t.extent(), width = t.extent();
+         auto dy = t.input(n, width), x = t.input(n, width);
+         auto dx = t.sink(n, width);
+         const double slope = t.coin() ? 0.2 : 0.0;
+         t.call([&] { t.exec.leaky_relu_backward(dx, dy, x, slope); });
+       }},
       {"multiply", 1e-7,
        [](run& t) {
          const index_t n = t.extent(), width = t.extent();
@@ -174,6 +221,42 @@ std::vector<operation_case<Exec>> codec_cases() {
            t.exec.concatenate_backward(da, db, dy);
            t.exec.concatenate_backward({both, false}, {both, true}, twice);
          });
+       }},
+      {"gaussian_sample", 2e-6,
+       [](run& t) {
+         const index_t rows = 3 * t.extent(), channels = t.pick({1, 3, 4, 16, 17});
+         auto moments = random_moments(t, rows, channels);
+         auto noise = t.coin() ? t.input(rows, channels) : view<const T, 2>{};
+         const auto ranges = random_ranges(t, rows);
+         auto z = t.poisoned(rows, channels), kl = t.poisoned(1, ranges.size());
+         t.call([&] { t.exec.gaussian_sample(z, kl.flat(), moments, noise, ranges); });
+       }},
+      {"gaussian_sample_backward", 2e-6,
+       [](run& t) {
+         const index_t rows = 3 * t.extent(), channels = t.pick({1, 3, 4, 16, 17});
+         auto moments = random_moments(t, rows, channels);
+         auto dz = t.below(4) ? t.input(rows, channels) : view<const T, 2>{};
+         auto noise = t.coin() ? t.input(rows, channels) : view<const T, 2>{};
+         const auto ranges = random_ranges(t, rows);
+         auto weights = t.below(4) ? t.positive(ranges.size()) : view<const T, 1>{};
+         auto dmoments = t.sink(rows, 2 * channels);
+         t.call([&] { t.exec.gaussian_sample_backward(dmoments, dz, moments, noise, ranges, weights); });
+       }},
+      {"nearest_rows", 2e-6,
+       [](run& t) {
+         const index_t rows = t.pick({1, 2, 17, 100, 300}), entries = t.pick({1, 7, 64, 200}),
+                       width = t.pick({1, 2, 7, 33});
+         auto x = t.input(rows, width), table = t.input(entries, width);
+         auto found = t.indices(rows);
+         t.call([&] { t.exec.nearest_rows(found, x, table); });
+         // Two rows may be equally near but for rounding: compared is how far the one found is.
+         auto distances = t.poisoned(1, rows);
+         for (index_t n = 0; n < rows; ++n) {
+           double sum = 0;
+           for (index_t d = 0; d < width; ++d)
+             sum += std::pow(static_cast<double>(x(n, d)) - static_cast<double>(table(found[n], d)), 2);
+           distances(0, n) = static_cast<T>(sum);
+         }
        }},
       {"match_deviation", 4e-6,
        [](run& t) {

@@ -284,14 +284,17 @@ std::vector<operation_case<Exec>> trunk_cases() {
            t.exec.cross_entropy(loss.flat(), log_z.flat(), dx, dw, x, w, targets, weights, z_weight, smoothing);
          });
        }},
-      {"squared_error", 2e-6,
+      {"pointwise_error", 2e-6,
        [](run& t) {
          index_t values, patches;
          auto places = random_images(t, values, patches, 4);
-         auto prediction = t.input(values), target = t.input(values), weights = t.positive(places.size());
+         const auto kind = static_cast<error_kind>(t.below(4));
+         const bool linear = kind == error_kind::linear;  // of one sign, so that the sum cancels nothing
+         auto prediction = linear ? t.positive(values) : t.input(values);
+         auto target = linear ? t.positive(values) : t.input(values), weights = t.positive(places.size());
          auto loss = t.poisoned(1, places.size());
          auto dy = t.maybe_sink(1, values);
-         t.call([&] { t.exec.squared_error(loss.flat(), dy, prediction, target, places, weights); });
+         t.call([&] { t.exec.pointwise_error(kind, loss.flat(), dy, prediction, target, places, weights); });
        }},
       {"sum_of_squares", 1e-6,
        [](run& t) {

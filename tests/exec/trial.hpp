@@ -75,6 +75,11 @@ class trial {
     for (token_t& t : block) t = ignored_in && below(ignored_in) == 0 ? -1 : static_cast<token_t>(below(limit));
     return {block.data(), n};
   }
+  /// Room for `n` indices, on entry none that is valid.
+  view<token_t, 1> indices(index_t n) {
+    auto& block = tokens_.emplace_back(static_cast<std::size_t>(n), -77);
+    return {block.data(), n};
+  }
   /// `n` different numbers below `limit`, in some order.
   view<const token_t, 1> different(index_t n, index_t limit) {
     auto& block = tokens_.emplace_back(static_cast<std::size_t>(limit));
