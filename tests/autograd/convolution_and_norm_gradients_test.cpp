@@ -7,6 +7,7 @@
 #include "transfusion/autograd/op/convolution.hpp"
 #include "transfusion/autograd/op/group_norm.hpp"
 #include "transfusion/autograd/op/layer_norm.hpp"
+#include "transfusion/autograd/op/max_pool.hpp"
 #include "transfusion/layer/convolution_taps.hpp"
 
 using namespace gradient_cases;
@@ -103,6 +104,23 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(convolution_gradients, Exec, test_support::double_
         }),
                shape_text(pixels_of(c), each, channels, outputs, with_bias));
       }
+}
+
+// Wide values, so that no two lie within a step of each other.
+BOOST_AUTO_TEST_CASE_TEMPLATE(max_pool_gradients, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  for (const convolution_case& c : convolutions)
+    for (const index_t channels : {1, 3}) {
+      const convolution_taps tables = tables_of(c);
+      const index_t each = tables.taps_each;
+      gradient_check check(exec, 34);
+      const auto x = check.input("x", pixels_of(c), channels, 50);
+      expect(check.run([&](auto& t, auto& v) {
+        const convolution_tables device{uploaded(t, tables.taps, each), uploaded(t, tables.reverse, each)};
+        return weighted_output(t, max_pool(t, v[x], device), key);
+      }),
+             shape_text(pixels_of(c), each, channels));
+    }
 }
 
 // A tape that does not record needs no table back; the shapes of what there is are checked, and named.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "autograd/gradient_cases.hpp"
+#include "transfusion/autograd/op/gaussian_sample.hpp"
 #include "transfusion/autograd/op/head_cross_entropy.hpp"
 #include "transfusion/autograd/op/patchify.hpp"
 #include "transfusion/autograd/op/squared_error.hpp"
@@ -195,6 +196,54 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_perfect_prediction_has_no_squared_error, Exec, t
       squared_error(t, prediction, prediction.value().flat(), t.upload(places), t.upload(std::vector<double>{1, 1}));
   for (double l : on_host(exec, losses)) BOOST_TEST(l == 0);
   for (double d : on_host(exec, t.gradient(prediction))) BOOST_TEST(d == 0);
+}
+
+// Wide predictions, so that none lies within a step of a kink.
+BOOST_AUTO_TEST_CASE_TEMPLATE(pointwise_error_gradients, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  for (const error_kind kind : {error_kind::squared, error_kind::absolute, error_kind::hinge, error_kind::linear}) {
+    gradient_check check(exec, 20);
+    const auto places = two_images(3);
+    const index_t count = 3 * all_patches * 4;
+    const auto prediction = check.input("prediction", 1, count, 5);
+    std::vector<double> target(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < target.size(); ++i) target[i] = i % 3 == 0 ? -1 : 1;
+    const std::vector<double> weights{0.7, 2.5};
+    expect(check.run([&](auto& t, auto& v) {
+      const auto each =
+          on_host(exec, pointwise_error(t, kind, v[prediction], t.upload(target), t.upload(places), t.upload(weights)));
+      return weights[0] * each[0] + weights[1] * each[1];
+    }),
+           shape_text(static_cast<int>(kind)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(gaussian_sample_gradients, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  const std::vector<std::vector<key_interval>> cases{{{0, 1}}, {{0, 3}, {3, 4}}, {{0, 5}, {5, 11}}};
+  for (const auto& ranges : cases)
+    for (const index_t channels : {1, 3, 8})
+      for (const bool with_noise : {false, true})
+        for (const bool used : {false, true})
+          for (const bool weighted : {false, true}) {
+            const index_t rows = ranges.back().end;
+            gradient_check check(exec, 21);
+            const auto moments = check.input("moments", rows, 2 * channels);
+            std::vector<double> weights;
+            for (std::size_t i = 0; i < ranges.size(); ++i) weights.push_back(0.3 + static_cast<double>(i));
+            expect(check.run([&](auto& t, auto& v) {
+              const auto noise = t.saved_real(with_noise ? rows : 0, channels);
+              t.exec().normal(noise.flat(), {7, 0, stream::test}, 1.0);
+              const auto latent =
+                  gaussian_sample(t, v[moments], with_noise ? noise : view<double, 2>{}, t.upload(ranges),
+                                  weighted ? t.upload(weights) : view<const double, 1>{});
+              const auto kl = on_host(exec, latent.kl);
+              double value = used ? weighted_output(t, latent.z, key) : 0;
+              for (std::size_t i = 0; weighted && i < kl.size(); ++i) value += weights[i] * kl[i];
+              return value;
+            }),
+                   shape_text(rows, channels, with_noise, used, weighted));
+          }
 }
 
 // cos and sin of t · 10000^(-k/K), cosines first; no gradient.

@@ -11,9 +11,11 @@
 #include "transfusion/autograd/op/dropout.hpp"
 #include "transfusion/autograd/op/gelu.hpp"
 #include "transfusion/autograd/op/join_rows.hpp"
+#include "transfusion/autograd/op/leaky_relu.hpp"
 #include "transfusion/autograd/op/linear.hpp"
 #include "transfusion/autograd/op/multiply.hpp"
 #include "transfusion/autograd/op/reshape.hpp"
+#include "transfusion/autograd/op/straight_through.hpp"
 
 // Elementwise operations, and those that only move numbers.
 using namespace gradient_cases;
@@ -43,6 +45,58 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(gelu_gradients, Exec, test_support::double_policie
     expect(check.run([&](auto& t, auto& v) { return weighted_output(t, gelu(t, v[x]), key); }),
            shape_text(rows, width));
   }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(leaky_relu_gradients, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  for (const auto [rows, width, unused] : shapes)
+    for (const double slope : {0.0, 0.2}) {
+      gradient_check check(exec, 45);
+      const auto x = check.input("x", rows, width, 5);  // none within a step of zero
+      expect(check.run([&](auto& t, auto& v) { return weighted_output(t, leaky_relu(t, v[x], slope), key); }),
+             shape_text(rows, width, slope));
+    }
+}
+
+// With a value that is x itself it is the identity, and so differences see its gradient.
+BOOST_AUTO_TEST_CASE_TEMPLATE(straight_through_gradients, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  for (const auto [rows, width, unused] : shapes) {
+    gradient_check check(exec, 46);
+    const auto x = check.input("x", rows, width);
+    expect(check.run([&](auto& t, auto& v) {
+      const auto copy = t.constant(t.saved(v[x].rows(), v[x].cols()));
+      t.exec().copy(copy.value().flat(), v[x].value().flat());
+      return weighted_output(t, straight_through(t, v[x], copy), key);
+    }),
+           shape_text(rows, width));
+  }
+}
+
+// The numbers are the value's, the gradient is that of x, and the value's own consumers keep theirs.
+BOOST_AUTO_TEST_CASE_TEMPLATE(straight_through_passes_the_value_and_no_gradient_to_it, Exec,
+                              test_support::double_policies) {
+  poisoned<Exec> exec;
+  tape<poisoned<Exec>> t(exec);
+  auto x = t.variable(2, 3), value = t.variable(2, 3);
+  exec.fill(x.value().flat(), 1);
+  exec.fill(value.value().flat(), 5);
+  buffer<poisoned<Exec>, double> dx(exec, 6);
+  std::array<bool, 1> to_value{true};
+  t.on_backward([=, to = dx.all(), told = to_value.data()](auto& back) {
+    *told = back.has_gradient(value);
+    back.exec().copy(to, back.gradient(x).flat());
+  });
+  const auto y = straight_through(t, x, value);
+  weighted_output(t, y, key);
+  const auto expected = on_host(exec, t.gradient(y));
+  t.backward();
+  BOOST_TEST(on_host(exec, y.value()) == std::vector<double>(6, 5), boost::test_tools::per_element());
+  BOOST_TEST(on_host(exec, dx.all()) == expected, boost::test_tools::per_element());
+  BOOST_TEST(!to_value[0]);
+  auto narrow = t.variable(2, 2);
+  BOOST_CHECK_EXCEPTION(straight_through(t, x, narrow), shape_error,
+                        [](const shape_error& e) { return mentions(e, "straight_through: columns: found 2"); });
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(multiply_gradients, Exec, test_support::double_policies) {

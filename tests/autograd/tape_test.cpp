@@ -7,8 +7,10 @@
 #include "support/policies.hpp"
 #include "transfusion/autograd/op/add.hpp"
 #include "transfusion/autograd/op/attention.hpp"
+#include "transfusion/autograd/op/gaussian_sample.hpp"
 #include "transfusion/autograd/op/head_cross_entropy.hpp"
 #include "transfusion/autograd/op/linear.hpp"
+#include "transfusion/autograd/op/max_pool.hpp"
 #include "transfusion/autograd/op/rms_norm.hpp"
 #include "transfusion/autograd/op/rope.hpp"
 #include "transfusion/autograd/op/rows.hpp"
@@ -366,4 +368,21 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(operations_refuse_shapes_that_do_not_fit, Exec, te
   refuses([&] { head_cross_entropy(t, x, w, four, numbers); }, "some.weight: found 5, expected 6");
   refuses([&] { head_cross_entropy(t, z, six, four, numbers); }, "head_cross_entropy: targets: found 4, expected 2");
   refuses([&] { squared_error(t, x, numbers, one_place, numbers); }, "squared_error: target: found 3, expected 24");
+  const auto linear_error = [&](auto target, auto weights) {
+    pointwise_error(t, error_kind::linear, x, target, one_place, weights);
+  };
+  refuses([&] { linear_error(numbers, numbers); }, "pointwise_error: target: found 3, expected 24");
+  const auto all = t.upload(std::vector<typename Exec::scalar>(24, 0));
+  refuses([&] { linear_error(all, numbers); }, "pointwise_error: weights: found 3, expected 1");
+  const view<const typename Exec::scalar, 2> six_numbers(all.data, 2, 3), eight(all.data, 4, 2);
+  refuses([&] { gaussian_sample(t, y, six_numbers, intervals, numbers); },
+          "gaussian_sample: columns of the moments: found 5, expected an even number");
+  refuses([&] { gaussian_sample(t, x, six_numbers, intervals, numbers); },
+          "gaussian_sample: rows of the noise: found 2, expected 4");
+  refuses([&] { gaussian_sample(t, x, eight, intervals, numbers); },
+          "gaussian_sample: columns of the noise: found 2, expected 3");
+  refuses([&] { gaussian_sample(t, x, {}, intervals, all); }, "gaussian_sample: weights: found 24, expected 3");
+  const view<const token_t, 2> taps(four.data, 2, 2), one_tap(four.data, 4, 1);
+  refuses([&] { max_pool(t, x, {taps, taps}); }, "max_pool: rows of the reverse taps: found 2, expected 4");
+  refuses([&] { max_pool(t, x, {taps, one_tap}); }, "max_pool: columns of the reverse taps: found 1, expected 2");
 }

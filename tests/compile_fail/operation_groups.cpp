@@ -13,6 +13,7 @@
 // expect: e.mix(
 // expect: e.dynamic_threshold(
 // expect: e.cross_entropy(
+// expect: e.gaussian_sample(
 // expect: e.sample_tokens(
 // expect: e.adamw(
 #include "transfusion/exec/reference.hpp"
@@ -43,6 +44,7 @@ WITHOUT(concatenate);
 WITHOUT(mix);
 WITHOUT(dynamic_threshold);
 WITHOUT(cross_entropy);
+WITHOUT(gaussian_sample);
 WITHOUT(sample_tokens);
 WITHOUT(adamw);
 
@@ -59,5 +61,6 @@ static_assert(transfusion::elementwise_operations<without_concatenate>);
 static_assert(transfusion::image_operations<without_mix>);
 static_assert(transfusion::image_operations<without_dynamic_threshold>);
 static_assert(transfusion::loss_operations<without_cross_entropy>);
+static_assert(transfusion::latent_operations<without_gaussian_sample>);
 static_assert(transfusion::sampling_operations<without_sample_tokens>);
 static_assert(transfusion::optimiser_operations<without_adamw>);
