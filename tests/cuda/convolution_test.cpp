@@ -8,6 +8,7 @@
 #include "cuda/rounding.hpp"
 #include "cuda/tolerances.hpp"
 #include "transfusion/cuda/convolution.cuh"
+#include "transfusion/cuda/max_pool.cuh"
 #include "transfusion/cuda/memory.cuh"
 #include "transfusion/layer/convolution_taps.hpp"
 
@@ -167,6 +168,58 @@ BOOST_AUTO_TEST_CASE(convolution_in_several_chunks_matches_the_reference) {
   BOOST_TEST(worst.db == 0);
 }
 
+// Halves of whole numbers, so that many are equal; what is no number among them shows, and has the gradient.
+BOOST_AUTO_TEST_CASE_TEMPLATE(max_pool_matches_the_reference, Scalar, scalars) {
+  using exec_t = cuda_exec<Scalar>;
+  exec_t exec;
+  reference_exec<double> reference;
+  unsigned seed = 0;
+  worst_share worst("max_pool_backward");
+  for (const convolution_case& c : cases) {
+    const device_taps<exec_t> tables(exec, c);
+    const index_t rows = tables.taps().rows(), inputs = tables.reverse().rows();
+    for (const bool add : {false, true}) {
+      draws d(++seed);
+      const index_t offset = d.below(2);
+      device_array<exec_t, Scalar> x(exec, inputs, c.channels, offset), y(exec, rows, c.channels, offset);
+      device_array<exec_t, Scalar> dy(exec, rows, c.channels), dx(exec, inputs, c.channels, offset);
+      x.set([&] { return d.below(40) == 0 ? NAN : std::round(2 * d.normal()) / 2; });
+      y.poison(), dy.set([&] { return d.normal(); });
+      add ? dx.set([&] { return d.normal(); }) : dx.poison();
+      BOOST_TEST(repeats(
+          [&] {
+            exec.max_pool(y.device(), x.device(), tables.taps());
+            exec.max_pool_backward(dx.device_sink(add), dy.device(), x.device(), tables.taps(), tables.reverse());
+          },
+          y, dx));
+      reference.max_pool(y.host(), x.host(), tables.host_taps());
+      reference.max_pool_backward(dx.host_sink(add), dy.host(), x.host(), tables.host_taps(), tables.host_reverse());
+      BOOST_TEST(y.error([](index_t) { return 1.0; }) == 0);
+      worst.see(share_of_limit(dx, limit<Scalar>("max_pool_backward")));
+    }
+  }
+  BOOST_TEST_MESSAGE(worst.text());
+  BOOST_TEST(worst.value() <= 1);
+  exec.max_pool_backward({}, {}, {}, {}, {});
+}
+
+// A row without taps is zero, and a pixel that no window sees has no gradient.
+BOOST_AUTO_TEST_CASE_TEMPLATE(max_pool_without_taps, Scalar, scalars) {
+  using exec_t = cuda_exec<Scalar>;
+  exec_t exec;
+  const device_tokens<exec_t> taps(exec, {-1, -1, 1, -1}), reverse(exec, {-1, -1, 1, -1, -1, -1});
+  device_array<exec_t, Scalar> x(exec, 3, 8), y(exec, 2, 8), dx(exec, 3, 8);
+  x.set([] { return -2.0; }), y.poison(), dx.poison();
+  const view<const token_t, 2> table(taps.device().data, 2, 2), back(reverse.device().data, 3, 2);
+  exec.max_pool(y.device(), x.device(), table);
+  exec.max_pool_backward(dx.device_sink(false), y.device(), x.device(), table, back);
+  for (index_t i = 0; i < 24; ++i) {
+    const float expected = i / 8 == 1 ? -2.0f : 0.0f;
+    if (i < 16) BOOST_TEST(static_cast<float>(y.found()[static_cast<std::size_t>(i)]) == expected);
+    BOOST_TEST(static_cast<float>(dx.found()[static_cast<std::size_t>(i)]) == expected);
+  }
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(no_pixels_change_nothing, Scalar, scalars) {
   using exec_t = cuda_exec<Scalar>;
   exec_t exec;
@@ -177,6 +230,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(no_pixels_change_nothing, Scalar, scalars) {
   exec.convolution(out.device(), nothing.device(), w.device(), {}, none);
   exec.convolution_backward(nothing.device_sink(false), dw.device(), db.device().flat(), out.device(), nothing.device(),
                             w.device(), none, none);
+  exec.max_pool(nothing.device(), nothing.device(), none);
+  exec.max_pool_backward(nothing.device_sink(false), nothing.device(), nothing.device(), none, none);
   BOOST_TEST(dw.error([](index_t) { return 0.0; }) == 0);
   BOOST_TEST(db.error([](index_t) { return 0.0; }) == 0);
 }

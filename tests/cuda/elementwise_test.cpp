@@ -140,6 +140,34 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(gelu_and_products_match_the_reference, Scalar, sca
   BOOST_TEST(worst.value() <= 1);
 }
 
+BOOST_AUTO_TEST_CASE_TEMPLATE(leaky_relu_matches_the_reference, Scalar, scalars) {
+  worst_share worst("leaky_relu");
+  for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {
+    using array = device_array<cuda_exec<Scalar>, Scalar>;
+    const auto normal = [&] { return d.normal(); };
+    array x(exec, s.rows, s.cols, s.offset), dy(exec, s.rows, s.cols), y(exec, s.rows, s.cols, s.offset);
+    x.set(normal), dy.set(normal), y.poison();
+    for (const double slope : {0.0, 0.2})
+      for (const bool add : {false, true}) {
+        array dx(exec, s.rows, s.cols, s.offset);
+        add ? dx.set(normal) : dx.poison();
+        BOOST_TEST(repeats(
+            [&] {
+              exec.leaky_relu(y.device(), x.device(), slope);
+              exec.leaky_relu_backward(dx.device_sink(add), dy.device(), x.device(), slope);
+            },
+            y, dx));
+        reference.leaky_relu(y.host(), x.host(), slope);
+        reference.leaky_relu_backward(dx.host_sink(add), dy.host(), x.host(), slope);
+        worst.see(share_of_limit(y, limit<Scalar>("leaky_relu")));
+        worst.see(share_of_limit(dx, limit<Scalar>("leaky_relu_backward")));
+      }
+    exec.leaky_relu_backward({}, dy.device(), x.device(), 0.2);
+  });
+  BOOST_TEST_MESSAGE(worst.text());
+  BOOST_TEST(worst.value() <= 1);
+}
+
 // Where both factors were one variable, its gradient is written by the first and added to by the second.
 BOOST_AUTO_TEST_CASE_TEMPLATE(both_gradients_of_a_product_in_one_array, Scalar, scalars) {
   for_shapes<Scalar>(shapes, [&](auto& exec, auto& reference, shape s, draws& d) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "cuda/device_ranges.hpp"
 #include "cuda/rounding.hpp"
 #include "cuda/tolerances.hpp"
 #include "transfusion/cuda/group_norm.cuh"
@@ -21,27 +22,6 @@ struct shape {
 const shape shapes[] = {{{1}, 2, 3, 0},       {{5}, 1, 7, 0},       {{1, 1, 1}, 3, 1, 0},   {{37, 2}, 4, 8, 0},
                         {{64}, 2, 64, 0},     {{64}, 2, 64, 1},     {{150, 1, 9}, 8, 4, 0}, {{9, 3}, 1, 2056, 0},
                         {{3, 700}, 2, 16, 0}, {{300, 4}, 8, 20, 0}, {{2, 2}, 2, 1100, 1}};
-
-/// Rows of each image, for both.
-template <class Exec>
-class device_ranges {
- public:
-  device_ranges(Exec& exec, const std::vector<index_t>& images) : memory_(exec, std::ssize(images)) {
-    for (const index_t n : images) {
-      ranges_.push_back(key_interval::of(rows_, rows_ + n));
-      rows_ += n;
-    }
-    exec.upload(memory_.all().data, ranges_.data(), ranges_.size() * sizeof(key_interval));
-  }
-  view<const key_interval, 1> device() const { return memory_.all(); }
-  view<const key_interval, 1> host() const { return {ranges_.data(), std::ssize(ranges_)}; }
-  index_t rows() const { return rows_; }
-
- private:
-  buffer<Exec, key_interval> memory_;
-  std::vector<key_interval> ranges_;
-  index_t rows_ = 0;
-};
 
 }  // namespace
 

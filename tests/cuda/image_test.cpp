@@ -10,7 +10,7 @@
 #include "cuda/tolerances.hpp"
 #include "transfusion/cuda/image.cuh"
 #include "transfusion/cuda/memory.cuh"
-#include "transfusion/cuda/squared_error.cuh"
+#include "transfusion/cuda/pointwise_error.cuh"
 
 using namespace cuda_tests;
 
@@ -129,36 +129,39 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(clamp_matches_the_reference, Scalar, scalars) {
     }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(squared_error_matches_the_reference, Scalar, scalars) {
-  for_batches<Scalar>(
-      [](auto& exec, auto& reference, const auto& places, index_t, patch_shape, index_t offset, draws& d) {
-        using exec_t = cuda_exec<Scalar>;
-        const auto normal = [&] { return d.normal(); };
-        const index_t images = places.host().size();
-        device_array<exec_t, Scalar> prediction(exec, 1, places.values(), offset);
-        device_array<exec_t, float> target(exec, 1, places.values()), weights(exec, 1, images), loss(exec, images, 1);
-        prediction.set(normal), target.set(normal), weights.set(normal), loss.set([] { return NAN; });
-        for (int wanted = 0; wanted < 3; ++wanted) {
-          const bool add = wanted == 1;
-          device_array<exec_t, Scalar> dprediction(exec, 1, places.values(), offset);
-          dprediction.set(normal);
-          const auto sink = wanted < 2 ? dprediction.device_sink(add) : gradient_sink<Scalar>{};
-          BOOST_TEST(repeats(
-              [&] {
-                exec.squared_error(loss.device().flat(), sink, prediction.device().flat(), target.device().flat(),
-                                   places.device(), weights.device().flat());
-              },
-              loss, dprediction));
-          reference.squared_error(loss.host().flat(), wanted < 2 ? dprediction.host_sink(add) : gradient_sink<double>{},
-                                  prediction.host().flat(), target.host().flat(), places.host(), weights.host().flat());
-          BOOST_TEST(share_of_limit(loss, limit<Scalar>("squared_error")) <= 1);
-          BOOST_TEST(share_of_limit(dprediction, limit<Scalar>("squared_error_backward")) <= 1);
-        }
-      });
+BOOST_AUTO_TEST_CASE_TEMPLATE(pointwise_errors_match_the_reference, Scalar, scalars) {
+  for_batches<Scalar>([](auto& exec, auto& reference, const auto& places, index_t, patch_shape, index_t offset,
+                         draws& d) {
+    using exec_t = cuda_exec<Scalar>;
+    const auto kind = static_cast<error_kind>(d.below(4));
+    // Errors that are linear have one sign, so that their sum cancels nothing.
+    const auto normal = [&] { return kind == error_kind::linear ? std::abs(d.normal()) : d.normal(); };
+    const index_t images = places.host().size();
+    device_array<exec_t, Scalar> prediction(exec, 1, places.values(), offset);
+    device_array<exec_t, float> target(exec, 1, places.values()), weights(exec, 1, images), loss(exec, images, 1);
+    prediction.set(normal), target.set(normal), weights.set(normal), loss.set([] { return NAN; });
+    for (int wanted = 0; wanted < 3; ++wanted) {
+      const bool add = wanted == 1;
+      device_array<exec_t, Scalar> dprediction(exec, 1, places.values(), offset);
+      dprediction.set(normal);
+      const auto sink = wanted < 2 ? dprediction.device_sink(add) : gradient_sink<Scalar>{};
+      BOOST_TEST(repeats(
+          [&] {
+            exec.pointwise_error(kind, loss.device().flat(), sink, prediction.device().flat(), target.device().flat(),
+                                 places.device(), weights.device().flat());
+          },
+          loss, dprediction));
+      reference.pointwise_error(kind, loss.host().flat(),
+                                wanted < 2 ? dprediction.host_sink(add) : gradient_sink<double>{},
+                                prediction.host().flat(), target.host().flat(), places.host(), weights.host().flat());
+      BOOST_TEST(share_of_limit(loss, limit<Scalar>("pointwise_error")) <= 1);
+      BOOST_TEST(share_of_limit(dprediction, limit<Scalar>("pointwise_error_backward")) <= 1);
+    }
+  });
 }
 
 // Images of very different sizes, the large one in many slices.
-BOOST_AUTO_TEST_CASE_TEMPLATE(squared_error_of_large_images, Scalar, scalars) {
+BOOST_AUTO_TEST_CASE_TEMPLATE(pointwise_errors_of_large_images, Scalar, scalars) {
   using exec_t = cuda_exec<Scalar>;
   exec_t exec;
   reference_exec<double> reference;
@@ -169,10 +172,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(squared_error_of_large_images, Scalar, scalars) {
   device_array<exec_t, float> target(exec, 1, places.values()), weights(exec, 1, 3), loss(exec, 3, 1);
   prediction.set(normal), dprediction.poison(), target.set(normal), weights.set([] { return 1.0; });
   loss.set([] { return NAN; });
-  exec.squared_error(loss.device().flat(), dprediction.device_sink(false), prediction.device().flat(),
-                     target.device().flat(), places.device(), weights.device().flat());
-  reference.squared_error(loss.host().flat(), dprediction.host_sink(false), prediction.host().flat(),
-                          target.host().flat(), places.host(), weights.host().flat());
-  BOOST_TEST(share_of_limit(loss, limit<Scalar>("squared_error_large")) <= 1);
-  BOOST_TEST(share_of_limit(dprediction, limit<Scalar>("squared_error_backward")) <= 1);
+  for (const error_kind kind : {error_kind::squared, error_kind::absolute, error_kind::hinge}) {
+    exec.pointwise_error(kind, loss.device().flat(), dprediction.device_sink(false), prediction.device().flat(),
+                         target.device().flat(), places.device(), weights.device().flat());
+    reference.pointwise_error(kind, loss.host().flat(), dprediction.host_sink(false), prediction.host().flat(),
+                              target.host().flat(), places.host(), weights.host().flat());
+    BOOST_TEST(share_of_limit(loss, limit<Scalar>("pointwise_error_large")) <= 1);
+    BOOST_TEST(share_of_limit(dprediction, limit<Scalar>("pointwise_error_backward")) <= 1);
+  }
 }

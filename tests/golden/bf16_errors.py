@@ -208,10 +208,10 @@ def image():
         mix = lambda a, b, c: c[0] * a + c[1] * b
         rounded("mix", mix(a, b, coefficients), mix(wide(a), wide(b), wide(coefficients)), torch.float32)
         loss = lambda p, t: F.mse_loss(p, t).reshape(1)
-        name = "squared_error" if values <= 3 * 64 * 112 else "squared_error_large"
+        name = "pointwise_error" if values <= 3 * 64 * 112 else "pointwise_error_large"
         rounded(name, loss(a, b), loss(wide(a), wide(b)), torch.float32)
         weight = normal(1)
-        compare_gradients(["squared_error_backward", None], loss, loss, [a, b], weight, rounded, [start, start])
+        compare_gradients(["pointwise_error_backward", None], loss, loss, [a, b], weight, rounded, [start, start])
 
 
 def optimiser():
@@ -417,9 +417,48 @@ def image_statistics():
         rounded("scaled_error", scaled(start, a, b), scaled(wide(start), wide(a), wide(b)), torch.float32)
 
 
+def autoencoders():
+    for values in (12, 300, 3 * 64 * 112, 3 * 256 * 320):
+        a, b, start, weight = normal(values), normal(values), normal(values), normal(1)
+        hinge = lambda p, t: F.relu(1 - t * p).mean().reshape(1)
+        for loss in (lambda p, t: F.l1_loss(p, t).reshape(1), hinge):
+            name = "pointwise_error" if values <= 3 * 64 * 112 else "pointwise_error_large"
+            rounded(name, loss(a, b), loss(wide(a), wide(b)), torch.float32)
+            compare_gradients(["pointwise_error_backward", None], loss, loss, [a, b], weight, rounded, [start, start])
+    for rows, cols in [(1, 1), (1, 7), (3, 8), (17, 33), (5, 129), (64, 64), (40, 260), (129, 200)]:
+        x, dy, start = (normal(rows, cols) for _ in range(3))
+        for slope in (0.0, 0.2):
+            leaky = lambda x: F.leaky_relu(x, slope)
+            rounded("leaky_relu", leaky(x), leaky(wide(x)))
+            compare_gradients(["leaky_relu_backward"], leaky, leaky, [x], dy, rounded, [start])
+    for size, kernel, stride, channels in [((5, 7), 3, 1, 8), ((8, 6), 3, 2, 33), ((9, 14), 3, 1, 64)]:
+        x = normal(1, channels, *size)
+        pool = lambda x: F.max_pool2d(x, kernel, stride, kernel // 2)
+        dy, start = normal(*pool(x).shape), normal(*x.shape)
+        compare_gradients(["max_pool_backward"], pool, pool, [x], dy, rounded, [start])
+    for rows, channels in [(1, 1), (5, 3), (64, 4), (37, 8), (300, 16), (1200, 17)]:
+        moments, noise, start = normal(rows, 2 * channels), normal(rows, channels), normal(rows, 2 * channels)
+        clamped = lambda m: (m[:, :channels], m[:, channels:].clamp(-30, 20))
+
+        def sample(m, e):
+            mean, log_variance = clamped(m)
+            return mean + (log_variance / 2).exp() * e
+
+        def divergence(m):
+            mean, log_variance = clamped(m)
+            return (0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum()).reshape(1)
+
+        rounded("gaussian_sample", sample(moments, noise), sample(wide(moments), wide(noise)))
+        rounded("gaussian_sample_kl", divergence(moments), divergence(wide(moments)), torch.float32)
+        dz, weight = normal(rows, channels), normal(1)
+        names = ["gaussian_sample_backward", None]
+        compare_gradients(names, sample, sample, [moments, noise], dz, rounded, [start, noise])
+        compare_gradients(names, divergence, divergence, [moments], weight, rounded, [start])
+
+
 # New ones last: the draws of the others stay what they were.
 FAMILIES = (elementwise, angles, norm, rows_of_tables, linear, head, image, optimiser, attention, elementwise_of_codecs)
-FAMILIES += (norms_of_two_sums, convolutions, image_statistics)
+FAMILIES += (norms_of_two_sums, convolutions, image_statistics, autoencoders)
 
 
 def main():

@@ -98,6 +98,42 @@ struct unary_backward_map {
   }
 };
 
+template <class T>
+struct leaky_relu_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* y;
+  const T* x;
+  float slope;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float v[N];
+    read_lanes(v, x + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) v[k] = v[k] > 0 ? v[k] : slope * v[k];
+    write_lanes(y + i, v);
+  }
+};
+
+template <class T>
+struct leaky_relu_backward_map {
+  static constexpr int lanes = lanes_of<T>;
+  T* dx;
+  bool add;
+  const T *dy, *x;
+  float slope;
+
+  template <int N>
+  __device__ void at(index_t i) const {
+    float d[N], v[N];
+    read_lanes(d, dy + i);
+    read_lanes(v, x + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) d[k] = v[k] > 0 ? d[k] : slope * d[k];
+    put_lanes(dx + i, add, d);
+  }
+};
+
 /// y = f(a, b); y may be a or b.
 template <class T, class F>
 struct binary_map {
@@ -237,6 +273,21 @@ void cuda_exec<Scalar>::gelu_backward(sink dx, const_matrix dy, const_matrix x) 
   const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(dx.into.data, dy.data, x.data);
   cuda::map_all(*context_, dy.size(), packed,
                 cuda::unary_backward_map<Scalar, cuda::gelu_function>{dx.into.data, dx.add, dy.data, x.data});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::leaky_relu(matrix y, const_matrix x, double slope) {
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(y.data, x.data);
+  cuda::map_all(*context_, y.size(), packed, cuda::leaky_relu_map<Scalar>{y.data, x.data, static_cast<float>(slope)});
+}
+
+template <class Scalar>
+void cuda_exec<Scalar>::leaky_relu_backward(sink dx, const_matrix dy, const_matrix x, double slope) {
+  if (!dx) return;
+  const bool packed = cuda::packs_fit<cuda::lanes_of<Scalar>>(dx.into.data, dy.data, x.data);
+  cuda::map_all(
+      *context_, dy.size(), packed,
+      cuda::leaky_relu_backward_map<Scalar>{dx.into.data, dx.add, dy.data, x.data, static_cast<float>(slope)});
 }
 
 template <class Scalar>

@@ -9,6 +9,7 @@
 #include "transfusion/core/text_sampling.hpp"
 #include "transfusion/core/types.hpp"
 #include "transfusion/cuda/device.cuh"
+#include "transfusion/cuda/kernels/candidate.cuh"
 
 namespace transfusion::cuda {
 
@@ -118,29 +119,12 @@ __global__ void __launch_bounds__(Threads)
   out[row] = static_cast<token_t>(tokens[first_where(last, [&](index_t i) { return reach[i] > target; })]);
 }
 
-struct candidate {
-  float logit;
-  token_t token;
-};
-__device__ inline bool likelier(candidate a, candidate b) {
-  return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
-}
-__device__ inline candidate warp_likeliest(candidate best) {
-  for (int step = warp_threads / 2; step > 0; step /= 2) {
-    const candidate other{__shfl_xor_sync(full_warp, best.logit, step), __shfl_xor_sync(full_warp, best.token, step)};
-    if (likelier(other, best)) best = other;
-  }
-  return best;
-}
-
 inline constexpr int greedy_threads = 1024;
 
-/// out[r] = the likeliest token of row r that is not forbidden; block r. Which of two is likelier depends on no order.
+/// out[r] = the likeliest token of row r that is not forbidden; block r.
 template <int Threads>
 __global__ void __launch_bounds__(Threads)
     greedy_kernel(token_t* out, const float* logits, const token_t* forbidden, index_t vocabulary, index_t each) {
-  constexpr int warps = Threads / warp_threads;
-  static_assert(Threads % warp_threads == 0 && warps <= warp_threads);
   const index_t row = blockIdx.x;
   logits += row * vocabulary, forbidden += row * each;
   const auto is_forbidden = [&](token_t t) {
@@ -157,12 +141,7 @@ __global__ void __launch_bounds__(Threads)
     if (logit <= best.logit || is_forbidden(token)) continue;  // NaN goes on
     best = logit < INFINITY ? candidate{logit, token} : candidate{INFINITY, ignored};
   }
-  __shared__ candidate of_warp[warps];
-  best = warp_likeliest(best);
-  if (threadIdx.x % warp_threads == 0) of_warp[threadIdx.x / warp_threads] = best;
-  __syncthreads();
-  if (threadIdx.x >= warp_threads) return;
-  best = warp_likeliest(threadIdx.x < warps ? of_warp[threadIdx.x] : candidate{-INFINITY, ignored});
+  best = block_likeliest<Threads>(best);
   if (threadIdx.x == 0) out[row] = best.token;
 }
 

@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "transfusion/cuda/squared_error.cuh"
+#include "transfusion/cuda/latent.cuh"
 // The family comes first: its members are what is compiled.
 #include "transfusion/cuda/instantiate.cuh"

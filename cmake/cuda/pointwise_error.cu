@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfusion/cuda/pointwise_error.cuh"
+// The family comes first: its members are what is compiled.
+#include "transfusion/cuda/instantiate.cuh"
