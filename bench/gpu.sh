@@ -137,7 +137,7 @@ run_sanitizer() {
   fi
   local runs=() topic tool verdict
   for tool in memcheck racecheck; do
-    for topic in norm rows elementwise image optimiser linear head layer_norm group_norm image_statistics; do
+    for topic in norm rows elementwise image optimiser linear head layer_norm group_norm image_statistics latent; do
       runs+=("cuda_${topic}_test_gpu:$tool")
     done
     runs+=("cuda_convolution_test_gpu:$tool:convolution_matches_the_reference*")
