@@ -6,19 +6,11 @@
 
 #include "transfusion/exec/cpu.hpp"
 #include "transfusion/exec/cpu/lanes.hpp"
+#include "transfusion/exec/cpu/logit_rows.hpp"
 #include "transfusion/exec/cpu/product.hpp"
 
 namespace transfusion {
 namespace detail {
-
-/// Rows whose logits stand in memory at once: as many as fit into 64 MB, as every chunk reads and writes all of dw, but
-/// enough for the products to run at full speed.
-template <class Scalar>
-index_t logit_rows(index_t vocabulary, index_t width) {
-  constexpr index_t bytes = index_t{1} << 26, fewest = 256;
-  const index_t row_bytes = std::max(vocabulary, width) * static_cast<index_t>(sizeof(Scalar));
-  return std::max(fewest, bytes / row_bytes / fewest * fewest);
-}
 
 /// Turns one row of logits into exp(logit - largest); returns their sum and the largest.
 template <class Scalar>

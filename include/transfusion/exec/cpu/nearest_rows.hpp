@@ -5,7 +5,7 @@
 
 #include "transfusion/exec/cpu.hpp"
 #include "transfusion/exec/cpu/lanes.hpp"
-#include "transfusion/exec/cpu/loss.hpp"
+#include "transfusion/exec/cpu/logit_rows.hpp"
 
 namespace transfusion {
 namespace detail {
