@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "transfusion/core/policy_name.hpp"
+#include "transfusion/io/config_fields.hpp"
+#include "transfusion/io/parameter_tensors.hpp"
 #include "transfusion/io/safetensors.hpp"
 #include "transfusion/model.hpp"
 
@@ -22,48 +24,6 @@ namespace detail {
 
 inline constexpr const char* config_key = "transfusion.config";
 inline constexpr std::string_view average_prefix = "average.";
-
-/// Writes the fields of a configuration into JSON. Enumerations are numbers.
-struct field_writer {
-  nlohmann::json& json;
-  template <class T>
-  void operator()(const char* name, const T& value) const {
-    if constexpr (std::is_enum_v<T>)
-      json[name] = static_cast<int>(value);
-    else
-      json[name] = value;
-  }
-};
-
-/// Reads them back. Throws format_error naming file and field.
-struct field_reader {
-  const nlohmann::json& json;
-  std::string where;  ///< the file, and what comes before the field's name
-  template <class T>
-  void operator()(const char* name, T& value) const {
-    const std::string field = message(where, name);
-    require<format_error>(json.contains(name), field, ": found no such field");
-    const nlohmann::json& found = json.at(name);
-    try {
-      if constexpr (std::is_enum_v<T>)
-        value = static_cast<T>(read<int>(field, found));
-      else
-        value = read<T>(field, found);
-    } catch (const nlohmann::json::exception& e) {
-      throw format_error(message(field, ": ", e.what()));
-    }
-  }
-
- private:
-  /// Nothing may be lost on the way: no fraction of a whole number, no element of a longer list.
-  template <class T>
-  static T read(const std::string& field, const nlohmann::json& found) {
-    const T value = found.get<T>();
-    require<format_error>(found == nlohmann::json(value), field, ": found ", found.dump(), ", expected the like of ",
-                          nlohmann::json(value).dump());
-    return value;
-  }
-};
 
 /// Calls visit(name, member) for the options of a codec.
 template <class Options, class Visit>
@@ -141,41 +101,6 @@ std::string config_text(const model_config<Variant>& c) {
     fields(field_writer{json[name]});
   });
   return json.dump();
-}
-
-/// One tensor of a model's parameters, whole, through a host copy.
-template <class Exec>
-void write_tensor(safetensors_writer& writer, Exec& exec, const std::string& name,
-                  view<const typename Exec::real, 1> device) {
-  std::vector<typename Exec::real> host(static_cast<std::size_t>(device.size()));
-  exec.download(host.data(), device.data, host.size() * sizeof(typename Exec::real));
-  writer.write(name, host.data(), device.size());
-}
-
-/// Throws format_error unless the file holds tensor `name` with this parameter's type and shape.
-template <class Exec>
-void check_tensor(const safetensors_file& file, const std::string& name, parameter<Exec> p) {
-  const tensor_info* info = file.find(name);
-  const std::string where = message(file.path().string(), ": tensor '", name, "': ");
-  require<format_error>(info != nullptr, where, "found none of that name, expected one");
-  require<format_error>(info->dtype == dtype_of<typename Exec::real>, where, "found type ", info->dtype, ", expected ",
-                        dtype_of<typename Exec::real>);
-  const auto shape_text = [](const std::vector<index_t>& shape) {
-    std::string s = "[";
-    for (index_t extent : shape) s += (s.size() > 1 ? ", " : "") + std::to_string(extent);
-    return s + "]";
-  };
-  require<format_error>(info->shape == p.shape(), where, "found shape ", shape_text(info->shape), ", expected ",
-                        shape_text(p.shape()));
-}
-
-/// Reads a tensor into the part of `block` that belongs to parameter p.
-template <class Exec>
-void read_tensor(const safetensors_file& file, Exec& exec, const std::string& name, parameter<Exec> p,
-                 view<typename Exec::real, 1> block) {
-  std::vector<typename Exec::real> host(static_cast<std::size_t>(p.size()));
-  file.read(name, host.data(), p.size());
-  exec.upload(block.data + p.offset(), host.data(), host.size() * sizeof(typename Exec::real));
 }
 
 }  // namespace detail

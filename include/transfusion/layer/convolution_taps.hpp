@@ -64,12 +64,12 @@ struct convolution_taps {
   std::vector<token_t> reverse;   ///< [N, K]: for each row the pixel of the output that has it under tap k, or -1
   std::vector<patch_grid> grids;  ///< the output's, `strided` from those of the input
 
-  /// Fills the tables for images on these grids; memory is used again. A kernel is odd on each axis and centred on the
-  /// pixels at whole multiples of the stride (zero padding of half a kernel). Throws config_error for an even kernel, a
-  /// stride below 1, an empty grid, or more than 2^31 - 1 pixels.
+  /// Fills the tables for images on these grids; memory is used again. A kernel is centred on the pixels at whole multiples of
+  /// the stride (zero padding of half a kernel); an even one reaches one pixel further behind its centre than before it.
+  /// Throws config_error for an empty kernel, a stride below 1, an empty grid, or more than 2^31 - 1 pixels.
   void build(std::span<const patch_grid> from, patch_shape kernel, patch_shape stride = {}) {
-    require<config_error>(odd(kernel.depth) && odd(kernel.height) && odd(kernel.width), "convolution_taps: kernel ",
-                          kernel.depth, " x ", kernel.height, " x ", kernel.width, ", expected odd extents");
+    require<config_error>(kernel.depth > 0 && kernel.height > 0 && kernel.width > 0, "convolution_taps: kernel ",
+                          kernel.depth, " x ", kernel.height, " x ", kernel.width, ", expected at least 1");
     detail::require_steps(stride, "convolution_taps");
     const index_t inputs = detail::count_pixels(from, "convolution_taps");
     taps_each = kernel.size();
@@ -87,15 +87,13 @@ struct convolution_taps {
   }
 
  private:
-  static constexpr bool odd(index_t extent) { return extent > 0 && extent % 2 == 1; }
-
   /// The taps of the next output pixel, whose centre lies at (z, y, x) of the grid that begins at row `first`.
   void append_pixel(patch_grid grid, index_t first, patch_shape kernel, index_t z, index_t y, index_t x) {
     const auto output = static_cast<token_t>(static_cast<index_t>(taps.size()) / taps_each);
     index_t tap = 0;
     detail::each_pixel({kernel.height, kernel.width, kernel.depth}, [&](index_t kz, index_t ky, index_t kx) {
-      const index_t row =
-          detail::pixel_row(grid, z + kz - kernel.depth / 2, y + ky - kernel.height / 2, x + kx - kernel.width / 2);
+      const index_t row = detail::pixel_row(grid, z + kz - (kernel.depth - 1) / 2, y + ky - (kernel.height - 1) / 2,
+                                            x + kx - (kernel.width - 1) / 2);
       taps.push_back(row < 0 ? -1 : static_cast<token_t>(first + row));
       if (row >= 0) reverse[static_cast<std::size_t>((first + row) * taps_each + tap)] = output;
       ++tap;

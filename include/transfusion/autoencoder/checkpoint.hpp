@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <charconv>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "transfusion/autoencoder/code_use.hpp"
+#include "transfusion/autoencoder/file.hpp"
+
+namespace transfusion {
+
+/// What an autoencoder's run needs beside its weights to go on. Pointers to what a run does not have are null.
+template <class Exec>
+struct autoencoder_state {
+  index_t next_step = 0;
+  std::uint64_t seed = 0;
+  const adamw<Exec>* optimiser = nullptr;
+  parameter_set<Exec>* discriminator = nullptr;
+  const adamw<Exec>* discriminator_optimiser = nullptr;
+  code_use* codes = nullptr;
+};
+
+namespace detail {
+
+inline constexpr const char* autoencoder_step_key = "transfusion.next_step";
+inline constexpr const char* autoencoder_seed_key = "transfusion.seed";
+inline constexpr const char* code_counts = "codes.counts";
+inline constexpr const char* code_steps = "codes.last_step";
+
+/// A prefix for the names of a set's tensors, the set, and where they stand.
+template <class Exec>
+struct state_block {
+  std::string prefix;
+  parameter_set<Exec>* set;
+  view<typename Exec::real, 1> memory;
+};
+
+template <class Exec>
+std::vector<state_block<Exec>> state_blocks(parameter_set<Exec>& weights, const autoencoder_state<Exec>& state) {
+  std::vector<state_block<Exec>> blocks;
+  const auto add = [&](parameter_set<Exec>& set, const adamw<Exec>& optimiser) {
+    blocks.push_back({"", &set, set.values()});
+    blocks.push_back({"adamw.first_moment.", &set, optimiser.first_moment()});
+    blocks.push_back({"adamw.second_moment.", &set, optimiser.second_moment()});
+    if (optimiser.average()) blocks.push_back({"average.", &set, optimiser.average()});
+  };
+  add(weights, *state.optimiser);
+  if (state.discriminator) add(*state.discriminator, *state.discriminator_optimiser);
+  return blocks;
+}
+
+template <class Integer>
+Integer state_number(const safetensors_file& file, const char* key) {
+  const auto found = file.metadata().find(key);
+  require<format_error>(found != file.metadata().end(), file.path().string(), ": found no metadata \"", key,
+                        "\": is this an autoencoder's checkpoint?");
+  Integer value{};
+  const std::string& text = found->second;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
+  require<format_error>(fault == std::errc{} && end == text.data() + text.size(), file.path().string(),
+                        ": metadata \"", key, "\": found \"", text, "\", expected a whole number");
+  return value;
+}
+
+}  // namespace detail
+
+/// Writes all of a run: weights, moments and averages of the autoencoder and its discriminator, the use of the codes,
+/// step and seed. Atomic.
+template <class Bottleneck, class Exec>
+void save_autoencoder_checkpoint(const std::filesystem::path& path, autoencoder<Bottleneck, Exec>& model,
+                                 const autoencoder_state<Exec>& state) {
+  const auto blocks = detail::state_blocks(model.parameters(), state);
+  std::vector<tensor_info> tensors;
+  for (const auto& b : blocks)
+    b.set->each([&](parameter<Exec> p) {
+      tensors.push_back(tensor_info::of<typename Exec::real>(b.prefix + p.name(), p.shape()));
+    });
+  const index_t codes = state.codes->codes();
+  if (codes > 0) {
+    tensors.push_back(tensor_info::of<double>(detail::code_counts, {codes}));
+    tensors.push_back(tensor_info::of<std::int64_t>(detail::code_steps, {codes}));
+  }
+  safetensors_writer writer(
+      path, std::move(tensors),
+      {{detail::autoencoder_key,
+        detail::autoencoder_json<Bottleneck>(model.options(), model.bottleneck_options()).dump()},
+       {detail::autoencoder_step_key, std::to_string(state.next_step)},
+       {detail::autoencoder_seed_key, std::to_string(state.seed)}});
+  for (const auto& b : blocks)
+    b.set->each([&](parameter<Exec> p) {
+      detail::write_tensor<Exec>(writer, model.exec(), b.prefix + p.name(),
+                                 b.memory.slice(p.offset(), p.offset() + p.size()));
+    });
+  if (codes > 0) {
+    writer.write(detail::code_counts, state.codes->counts().data(), codes);
+    writer.write(detail::code_steps, state.codes->last_steps().data(), codes);
+  }
+  writer.commit();
+}
+
+/// Reads a checkpoint back and gives the next step. Everything is checked before anything is changed. Throws
+/// format_error on a file that does not fit, config_error on another seed.
+template <class Bottleneck, class Exec>
+index_t load_autoencoder_checkpoint(const std::filesystem::path& path, autoencoder<Bottleneck, Exec>& model,
+                                    const autoencoder_state<Exec>& state) {
+  const safetensors_file file(path);
+  detail::require_same_autoencoder(file, model);
+  const auto next = detail::state_number<index_t>(file, detail::autoencoder_step_key);
+  require<format_error>(next >= 0, path.string(), ": next step: found ", next, ", expected >= 0");
+  const auto seed = detail::state_number<std::uint64_t>(file, detail::autoencoder_seed_key);
+  require<config_error>(seed == state.seed, path.string(), ": seed: found ", seed, ", expected ", state.seed,
+                        " (the seed given to this run)");
+  const auto blocks = detail::state_blocks(model.parameters(), state);
+  for (const auto& b : blocks)
+    b.set->each([&](parameter<Exec> p) { detail::check_tensor<Exec>(file, b.prefix + p.name(), p); });
+  const index_t codes = state.codes->codes();
+  std::vector<double> counts(static_cast<std::size_t>(codes));
+  std::vector<std::int64_t> last(counts.size());
+  if (codes > 0) {
+    file.read(detail::code_counts, counts.data(), codes);
+    file.read(detail::code_steps, last.data(), codes);
+  }
+  for (const auto& b : blocks)
+    b.set->each(
+        [&](parameter<Exec> p) { detail::read_tensor<Exec>(file, model.exec(), b.prefix + p.name(), p, b.memory); });
+  model.parameters().refresh();
+  if (state.discriminator) state.discriminator->refresh();
+  state.codes->restore(std::move(counts), std::move(last));
+  return next;
+}
+
+}  // namespace transfusion

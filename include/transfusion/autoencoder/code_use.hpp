@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "transfusion/core/error.hpp"
+#include "transfusion/core/types.hpp"
+
+namespace transfusion {
+
+/// Which codes of a codebook training reads: how many, how evenly, and which have not been read for long.
+class code_use {
+ public:
+  static constexpr double memory = 0.99;  ///< what a step leaves of the counts before it
+
+  code_use() = default;
+  explicit code_use(index_t codes)
+      : counts_(static_cast<std::size_t>(codes), 0), last_(static_cast<std::size_t>(codes), -1) {}
+
+  /// The codes of a step; steps rise.
+  void add(index_t step, std::span<const token_t> codes) {
+    for (double& c : counts_) c *= memory;
+    for (token_t code : codes) {
+      ++counts_[static_cast<std::size_t>(code)];
+      last_[static_cast<std::size_t>(code)] = step;
+    }
+  }
+  /// Counts a code as read in this step.
+  void renew(index_t code, index_t step) { last_[static_cast<std::size_t>(code)] = step; }
+
+  /// The share of codes that were read in the last `window` steps, this one included.
+  double share(index_t step, index_t window) const {
+    return 1 - static_cast<double>(dead(step, window).size()) / static_cast<double>(last_.size());
+  }
+  /// The codes that were not.
+  std::vector<index_t> dead(index_t step, index_t window) const {
+    std::vector<index_t> codes;
+    for (std::size_t c = 0; c < last_.size(); ++c)
+      if (last_[c] <= step - window) codes.push_back(static_cast<index_t>(c));
+    return codes;
+  }
+  /// 2 to the entropy of the codes, in bits: how many equally frequent ones there would be. 0 before the first step.
+  double perplexity() const {
+    double all = 0, entropy = 0;
+    for (double c : counts_) all += c;
+    if (all == 0) return 0;
+    for (double c : counts_)
+      if (c > 0) entropy -= c / all * std::log(c / all);
+    return std::exp(entropy);
+  }
+
+  index_t codes() const { return static_cast<index_t>(last_.size()); }
+
+  /// For checkpoints: the counts and the step in which each code was read last, -1 for never.
+  const std::vector<double>& counts() const { return counts_; }
+  const std::vector<std::int64_t>& last_steps() const { return last_; }
+  void restore(std::vector<double> counts, std::vector<std::int64_t> last) {
+    counts_ = std::move(counts);
+    last_ = std::move(last);
+  }
+
+ private:
+  std::vector<double> counts_;
+  std::vector<std::int64_t> last_;
+};
+
+}  // namespace transfusion

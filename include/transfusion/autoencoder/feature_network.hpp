@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "transfusion/autoencoder/pixels.hpp"
+#include "transfusion/autograd/op/pointwise_error.hpp"
+#include "transfusion/autograd/op/rms_norm.hpp"
+
+namespace transfusion {
+
+/// One map of a feature network: rows [M, channels], image after image, the same number of rows for equal images.
+template <class Exec>
+struct feature_map {
+  var<Exec> rows;
+  std::span<const index_t> rows_of_image;  ///< [I]; on the host
+};
+
+/// A frozen network by whose features two images are compared:
+///   struct my_network {
+///     index_t maps() const;  index_t channels(index_t map) const;
+///     // x: pixels in [-1, 1]; the network's weights have no gradients, pixels may.
+///     std::vector<feature_map<Exec>> operator()(tape<Exec>&, var<Exec> pixels, const pixel_batch<Exec>& x) const;
+///     double weight(index_t map, index_t channel) const;    // >= 0: of a channel's squared differences
+///   };
+template <class Network, class Exec>
+concept feature_network = requires(const Network& network, tape<Exec>& tape, var<Exec> pixels,
+                                   const pixel_batch<Exec>& x, index_t i) {
+  { network.maps() } -> std::convertible_to<index_t>;
+  { network.channels(i) } -> std::convertible_to<index_t>;
+  { network(tape, pixels, x) } -> std::same_as<std::vector<feature_map<Exec>>>;
+  { network.weight(i, i) } -> std::convertible_to<double>;
+};
+
+/// The distance of two images in the features of a frozen network (Zhang et al. 2018, eq. 1): features of unit length
+/// over the channels of a pixel, squared differences weighed channel by channel, their mean over a map's pixels, the
+/// sum over maps. The perceptual loss with VGG's features, the identity loss with those of a network of one's own.
+template <class Network, class Exec>
+class feature_distance {
+ public:
+  using real = typename Exec::real;
+
+  /// The network must outlive this object.
+  feature_distance(Exec& exec, const Network& network) : network_(&network) {
+    static_assert(feature_network<Network, Exec>);
+    for (index_t m = 0; m < network.maps(); ++m)
+      scales_.push_back(set_.declare("scale." + std::to_string(m), {network.channels(m)}, initial_value::ones()));
+    set_.allocate(exec, 0);
+    set_.freeze("");
+    // A row of unit mean square, times √(w): its mean over channels is then the sum of w over those of unit length.
+    for (index_t m = 0; m < network.maps(); ++m) {
+      std::vector<real> roots;
+      for (index_t c = 0; c < network.channels(m); ++c)
+        roots.push_back(static_cast<real>(std::sqrt(network.weight(m, c))));
+      exec.upload(scales_[static_cast<std::size_t>(m)].master().data, roots.data(), roots.size() * sizeof(real));
+    }
+    set_.refresh();
+  }
+  feature_distance(const feature_distance&) = delete;
+  feature_distance& operator=(const feature_distance&) = delete;
+
+  /// weight: in the mean over images. pixels: [N, C], against the images themselves. Result: the unweighted distances,
+  /// a list of [I], one a map. A root.
+  std::vector<view<real, 1>> operator()(tape<Exec>& tape, var<Exec> pixels, const pixel_batch<Exec>& x,
+                                        double weight) const {
+    const auto wanted = (*network_)(tape, x.rows, x);
+    const auto found = (*network_)(tape, pixels, x);
+    auto weights = tape.template list<real>(x.images());
+    for (index_t i = 0; i < x.images(); ++i)
+      weights.push_back(static_cast<real>(weight / static_cast<double>(x.images())));
+    const auto each = tape.upload(weights);
+    std::vector<view<real, 1>> losses;
+    for (std::size_t m = 0; m < found.size(); ++m) {
+      const auto target = unit(tape, wanted[m].rows, scales_[m]);
+      const auto wide = tape.saved_real(target.rows(), target.cols()).flat();
+      tape.exec().widen(wide, target.value().flat());
+      losses.push_back(pointwise_error(tape, error_kind::squared, unit(tape, found[m].rows, scales_[m]),
+                                       view<const real, 1>(wide), places(tape, found[m]), each));
+    }
+    return losses;
+  }
+
+ private:
+  static constexpr double epsilon = 1e-10;
+
+  static var<Exec> unit(tape<Exec>& tape, var<Exec> features, parameter<Exec> scale) {
+    return rms_norm(tape, features, scale, epsilon);
+  }
+  static view<const image_place, 1> places(tape<Exec>& tape, const feature_map<Exec>& map) {
+    auto list = tape.template list<image_place>(static_cast<index_t>(map.rows_of_image.size()));
+    index_t row = 0;
+    for (index_t rows : map.rows_of_image) {
+      list.push_back({row * map.rows.cols(), row, {map.rows.cols(), 1, rows}});
+      row += rows;
+    }
+    return tape.upload(list);
+  }
+
+  const Network* network_;
+  parameter_set<Exec> set_;
+  std::vector<parameter<Exec>> scales_;
+};
+
+/// Where no such loss is wanted.
+struct no_features {};
+
+}  // namespace transfusion

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "transfusion/autograd/parameter.hpp"
+#include "transfusion/io/safetensors.hpp"
+
+namespace transfusion::detail {
+
+/// One tensor of a model's parameters, whole, through a host copy.
+template <class Exec>
+void write_tensor(safetensors_writer& writer, Exec& exec, const std::string& name,
+                  view<const typename Exec::real, 1> device) {
+  std::vector<typename Exec::real> host(static_cast<std::size_t>(device.size()));
+  exec.download(host.data(), device.data, host.size() * sizeof(typename Exec::real));
+  writer.write(name, host.data(), device.size());
+}
+
+/// Throws format_error unless the file holds tensor `name` with this parameter's type and shape.
+template <class Exec>
+void check_tensor(const safetensors_file& file, const std::string& name, parameter<Exec> p) {
+  const tensor_info* info = file.find(name);
+  const std::string where = message(file.path().string(), ": tensor '", name, "': ");
+  require<format_error>(info != nullptr, where, "found none of that name, expected one");
+  require<format_error>(info->dtype == dtype_of<typename Exec::real>, where, "found type ", info->dtype, ", expected ",
+                        dtype_of<typename Exec::real>);
+  const auto shape_text = [](const std::vector<index_t>& shape) {
+    std::string s = "[";
+    for (index_t extent : shape) s += (s.size() > 1 ? ", " : "") + std::to_string(extent);
+    return s + "]";
+  };
+  require<format_error>(info->shape == p.shape(), where, "found shape ", shape_text(info->shape), ", expected ",
+                        shape_text(p.shape()));
+}
+
+/// Reads a tensor into the part of `block` that belongs to parameter p.
+template <class Exec>
+void read_tensor(const safetensors_file& file, Exec& exec, const std::string& name, parameter<Exec> p,
+                 view<typename Exec::real, 1> block) {
+  std::vector<typename Exec::real> host(static_cast<std::size_t>(p.size()));
+  file.read(name, host.data(), p.size());
+  exec.upload(block.data + p.offset(), host.data(), host.size() * sizeof(typename Exec::real));
+}
+
+}  // namespace transfusion::detail
