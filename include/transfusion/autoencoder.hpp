@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "transfusion/autoencoder/autoencoder.hpp"
+#include "transfusion/autoencoder/file.hpp"
+#include "transfusion/autoencoder/frozen.hpp"
+#include "transfusion/autoencoder/trainer.hpp"
+#include "transfusion/autoencoder/vgg.hpp"
