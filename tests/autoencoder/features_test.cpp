@@ -17,15 +17,13 @@ namespace {
 
 #include "golden/lpips.txt"
 
-const vgg_options few_channels{.image_channels = 3,
-                               .stages = {{3, 4}, {5}},
-                               .shift = {-0.030, -0.088, -0.188},
-                               .scale = {0.458, 0.448, 0.450}};
+const vgg_options few_channels{
+    .image_channels = 3, .stages = {{3, 4}, {5}}, .shift = {-0.030, -0.088, -0.188}, .scale = {0.458, 0.448, 0.450}};
 
 struct named {
   std::string name;
   std::vector<index_t> shape;
-  const std::vector<double>& values;
+  std::vector<double> values;
 };
 
 void write(const std::filesystem::path& path, const std::vector<named>& tensors) {
@@ -94,7 +92,8 @@ BOOST_AUTO_TEST_CASE(distances_are_those_of_lpips) {
   const auto x = uploaded(t, pyramid, first), y = uploaded(t, pyramid, second);
   const auto found = sums(exec, distance(t, y.rows, x, 1));
   BOOST_TEST_REQUIRE(found.size() == distances.size());
-  for (std::size_t i = 0; i < found.size(); ++i) BOOST_TEST(found[i] == distances[i], boost::test_tools::tolerance(1e-6));
+  for (std::size_t i = 0; i < found.size(); ++i)
+    BOOST_TEST(found[i] == distances[i], boost::test_tools::tolerance(1e-6));
 }
 
 BOOST_AUTO_TEST_CASE(equal_images_have_no_distance) {
@@ -172,7 +171,8 @@ BOOST_AUTO_TEST_CASE(a_score_stands_for_each_patch_and_an_image_is_judged_alone)
   std::vector<image> images;
   for (index_t side : {8, 12}) {
     image i{{3, side, side}, {}};
-    for (index_t v = 0; v < i.shape.size(); ++v) i.values.push_back(static_cast<float>(std::sin(v * (side - 7.0))));
+    for (index_t v = 0; v < i.shape.size(); ++v)
+      i.values.push_back(static_cast<float>(std::sin(static_cast<double>(v * (side - 7)))));
     images.push_back(i);
   }
   const auto scores = [&](const std::vector<image>& some) {

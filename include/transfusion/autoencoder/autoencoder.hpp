@@ -8,6 +8,7 @@
 #include "transfusion/autoencoder/codebook.hpp"
 #include "transfusion/autoencoder/coder.hpp"
 #include "transfusion/autoencoder/gaussian.hpp"
+#include "transfusion/exec/concepts.hpp"
 #include "transfusion/layer/linear.hpp"
 
 namespace transfusion {

@@ -16,9 +16,9 @@ struct balanced_pixels {
 };
 
 /// Latent diffusion's adaptive weight (Esser et al. 2021, eq. 7): the gradient that comes back through `adversarial`
-/// counts weight · |g| / (|g'| + 1e-4) times, at most 1e4 times the weight, where g and g' are the gradients of the last
-/// convolution's weights by the losses on either side. pixels: the convolution's output for `hidden`. Waits for the
-/// policy on the way back.
+/// counts weight · |g| / (|g'| + 1e-4) times, at most 1e4 times the weight, where g and g' are the gradients of the
+/// last convolution's weights by the losses on either side. pixels: the convolution's output for `hidden`. Waits for
+/// the policy on the way back.
 template <class Exec>
 balanced_pixels<Exec> balanced_gradient(tape<Exec>& tape, var<Exec> pixels, var<Exec> hidden,
                                         const layer::convolution<Exec>& last, const convolution_tables& tables,

@@ -31,9 +31,9 @@ struct bottleneck_result {
 ///     };
 ///   };
 template <class Bottleneck, class Exec>
-concept autoencoder_bottleneck =
-    requires(const typename Bottleneck::template layer<Exec>& layer, tape<Exec>& tape, var<Exec> encoded,
-             const pixel_batch<Exec>& pixels, double weight, random_key key, index_t n) {
+concept autoencoder_bottleneck = requires(const typename Bottleneck::template layer<Exec>& layer, tape<Exec>& tape,
+                                          var<Exec> encoded, const pixel_batch<Exec>& pixels, double weight,
+                                          random_key key, index_t n) {
   { Bottleneck::default_weight } -> std::convertible_to<double>;
   { Bottleneck::loss_name } -> std::convertible_to<std::string>;
   { layer.width(n) } -> std::same_as<index_t>;

@@ -60,8 +60,8 @@ Integer state_number(const safetensors_file& file, const char* key) {
   Integer value{};
   const std::string& text = found->second;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
-  require<format_error>(fault == std::errc{} && end == text.data() + text.size(), file.path().string(),
-                        ": metadata \"", key, "\": found \"", text, "\", expected a whole number");
+  require<format_error>(fault == std::errc{} && end == text.data() + text.size(), file.path().string(), ": metadata \"",
+                        key, "\": found \"", text, "\", expected a whole number");
   return value;
 }
 
@@ -83,12 +83,11 @@ void save_autoencoder_checkpoint(const std::filesystem::path& path, autoencoder<
     tensors.push_back(tensor_info::of<double>(detail::code_counts, {codes}));
     tensors.push_back(tensor_info::of<std::int64_t>(detail::code_steps, {codes}));
   }
-  safetensors_writer writer(
-      path, std::move(tensors),
-      {{detail::autoencoder_key,
-        detail::autoencoder_json<Bottleneck>(model.options(), model.bottleneck_options()).dump()},
-       {detail::autoencoder_step_key, std::to_string(state.next_step)},
-       {detail::autoencoder_seed_key, std::to_string(state.seed)}});
+  safetensors_writer writer(path, std::move(tensors),
+                            {{detail::autoencoder_key,
+                              detail::autoencoder_json<Bottleneck>(model.options(), model.bottleneck_options()).dump()},
+                             {detail::autoencoder_step_key, std::to_string(state.next_step)},
+                             {detail::autoencoder_seed_key, std::to_string(state.seed)}});
   for (const auto& b : blocks)
     b.set->each([&](parameter<Exec> p) {
       detail::write_tensor<Exec>(writer, model.exec(), b.prefix + p.name(),

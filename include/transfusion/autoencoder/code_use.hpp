@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -16,9 +17,11 @@ class code_use {
  public:
   static constexpr double memory = 0.99;  ///< what a step leaves of the counts before it
 
+  static constexpr std::int64_t never = -(std::int64_t{1} << 62);
+
   code_use() = default;
   explicit code_use(index_t codes)
-      : counts_(static_cast<std::size_t>(codes), 0), last_(static_cast<std::size_t>(codes), -1) {}
+      : counts_(static_cast<std::size_t>(codes), 0), last_(static_cast<std::size_t>(codes), never) {}
 
   /// The codes of a step; steps rise.
   void add(index_t step, std::span<const token_t> codes) {
@@ -54,7 +57,7 @@ class code_use {
 
   index_t codes() const { return static_cast<index_t>(last_.size()); }
 
-  /// For checkpoints: the counts and the step in which each code was read last, -1 for never.
+  /// For checkpoints: the counts and the step in which each code was read last, or `never`.
   const std::vector<double>& counts() const { return counts_; }
   const std::vector<std::int64_t>& last_steps() const { return last_; }
   void restore(std::vector<double> counts, std::vector<std::int64_t> last) {

@@ -35,7 +35,8 @@ struct codebook {
 
     /// Codes start as normal numbers: the encoder's output is about as large.
     layer(parameter_set<Exec>& set, const std::string& name, const options& o, index_t latent_channels)
-        : codes(set.declare(name + ".codes", {require_codes(o), latent_channels}, initial_value::normal(1), decay::off)),
+        : codes(
+              set.declare(name + ".codes", {require_codes(o), latent_channels}, initial_value::normal(1), decay::off)),
           commitment_(o.commitment) {}
 
     static index_t width(index_t latent_channels) { return latent_channels; }
@@ -64,16 +65,13 @@ struct codebook {
         tape.exec().widen(wide, x.value().flat());
         return view<const real, 1>(wide);
       };
-      const auto losses =
-          pointwise_error(tape, error_kind::squared, quantised, in_real(encoded), where, each(weight));
+      const auto losses = pointwise_error(tape, error_kind::squared, quantised, in_real(encoded), where, each(weight));
       pointwise_error(tape, error_kind::squared, encoded, in_real(quantised), where, each(commitment_ * weight));
       return {straight_through(tape, encoded, quantised), losses, nearest};
     }
 
     /// The nearest codes' rows.
-    var<Exec> latents(tape<Exec>& tape, var<Exec> encoded) const {
-      return embedding(tape, find(tape, encoded), codes);
-    }
+    var<Exec> latents(tape<Exec>& tape, var<Exec> encoded) const { return embedding(tape, find(tape, encoded), codes); }
 
     /// The nearest code of each row: [P], on the device.
     view<const token_t, 1> find(tape<Exec>& tape, var<Exec> encoded) const {

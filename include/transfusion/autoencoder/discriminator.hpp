@@ -7,6 +7,7 @@
 
 #include "transfusion/autoencoder/pixels.hpp"
 #include "transfusion/autograd/op/leaky_relu.hpp"
+#include "transfusion/exec/concepts.hpp"
 #include "transfusion/layer/group_norm.hpp"
 
 namespace transfusion {
@@ -15,12 +16,12 @@ namespace transfusion {
 struct discriminator_options {
   index_t channels = 64;  ///< after the first convolution; doubled a halving, up to eight times as many
   index_t halvings = 3;
-  index_t groups = 8;     ///< of each norm
-  double slope = 0.2;     ///< of the leaky ReLU below 0
+  index_t groups = 8;  ///< of each norm
+  double slope = 0.2;  ///< of the leaky ReLU below 0
 };
 
-/// Tells real patches from reconstructed ones: convolutions of 4 × 4 pixels, of stride 2 but for the last two. Its norms
-/// are group norms over each image, where latent diffusion's are batch norms: so an image is judged alone.
+/// Tells real patches from reconstructed ones: convolutions of 4 × 4 pixels, of stride 2 but for the last two. Its
+/// norms are group norms over each image, where latent diffusion's are batch norms: so an image is judged alone.
 template <execution_policy Exec>
 class discriminator {
  public:

@@ -98,8 +98,7 @@ void save_autoencoder(const std::filesystem::path& path, autoencoder<Bottleneck,
                       const std::optional<latent_scale>& scale = {}, std::map<std::string, std::string> metadata = {}) {
   using real = typename Exec::real;
   std::vector<tensor_info> tensors;
-  model.parameters().each(
-      [&](parameter<Exec> p) { tensors.push_back(tensor_info::of<real>(p.name(), p.shape())); });
+  model.parameters().each([&](parameter<Exec> p) { tensors.push_back(tensor_info::of<real>(p.name(), p.shape())); });
   if (scale)
     for (const char* name : {detail::scale_mean, detail::scale_deviation})
       tensors.push_back(tensor_info::of<double>(name, {model.options().latent_channels}));

@@ -21,7 +21,8 @@ class frozen_autoencoder {
   static constexpr bool discrete = requires(const typename Bottleneck::options& o) { o.codes; };
 
   /// Reads it from its file. Throws format_error on a file that does not fit.
-  frozen_autoencoder(Exec& exec, const std::filesystem::path& path) : frozen_autoencoder(exec, safetensors_file(path)) {}
+  frozen_autoencoder(Exec& exec, const std::filesystem::path& path)
+      : frozen_autoencoder(exec, safetensors_file(path)) {}
 
   /// Takes over a model that was trained here.
   frozen_autoencoder(std::unique_ptr<autoencoder<Bottleneck, Exec>> model, std::optional<latent_scale> scale = {})
@@ -78,8 +79,8 @@ class frozen_autoencoder {
   frozen_autoencoder(Exec& exec, const safetensors_file& file)
       : frozen_autoencoder(exec, file, read_autoencoder<Bottleneck>(file)) {}
   frozen_autoencoder(Exec& exec, const safetensors_file& file, const stored_autoencoder<Bottleneck>& stored)
-      : frozen_autoencoder(
-            std::make_unique<autoencoder<Bottleneck, Exec>>(exec, stored.sizes, 0, stored.bottleneck), stored.scale) {
+      : frozen_autoencoder(std::make_unique<autoencoder<Bottleneck, Exec>>(exec, stored.sizes, 0, stored.bottleneck),
+                           stored.scale) {
     load_weights(file, *model_);
   }
 
@@ -126,9 +127,9 @@ class frozen_autoencoder {
       std::vector<token_t> codes;
       for (const image& l : latents)
         for (float v : l.values) {
-          require<config_error>(v >= 0 && v < static_cast<float>(model_->bottleneck_options().codes) && v == std::floor(v),
-                                "autoencoder: code: found ", v, ", expected a whole number below ",
-                                model_->bottleneck_options().codes);
+          require<config_error>(
+              v >= 0 && v < static_cast<float>(model_->bottleneck_options().codes) && v == std::floor(v),
+              "autoencoder: code: found ", v, ", expected a whole number below ", model_->bottleneck_options().codes);
           codes.push_back(static_cast<token_t>(v));
         }
       return embedding(tape_, tape_.upload(codes), model_->bottleneck().codes);

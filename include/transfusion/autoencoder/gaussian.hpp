@@ -37,8 +37,8 @@ struct gaussian {
       auto weights = tape.template list<real>(pixels.images());
       for (const image_place& i : pixels.shapes)
         weights.push_back(static_cast<real>(weight / static_cast<double>(pixels.images() * i.shape.size())));
-      const auto drawn = gaussian_sample(tape, encoded, view<const real, 2>(noise), pixels.levels.back().images,
-                                         tape.upload(weights));
+      const auto drawn =
+          gaussian_sample(tape, encoded, view<const real, 2>(noise), pixels.levels.back().images, tape.upload(weights));
       return {drawn.z, drawn.kl};
     }
 

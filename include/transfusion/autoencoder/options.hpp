@@ -52,9 +52,8 @@ inline void require_valid(const autoencoder_options& o) {
   require<config_error>(!o.level_channels.empty() && o.levels() <= 16, "autoencoder.level_channels: found ", o.levels(),
                         " levels, expected 1 to 16");
   for (std::size_t l = 0; l < o.level_channels.size(); ++l)
-    require<config_error>(o.level_channels[l] > 0 && o.level_channels[l] % o.groups == 0,
-                          "autoencoder.level_channels[", l, "]: found ", o.level_channels[l],
-                          ", expected a multiple of groups = ", o.groups);
+    require<config_error>(o.level_channels[l] > 0 && o.level_channels[l] % o.groups == 0, "autoencoder.level_channels[",
+                          l, "]: found ", o.level_channels[l], ", expected a multiple of groups = ", o.groups);
 }
 
 /// The shape of an image's latent. Throws shape_error on other channels, or an extent that the downsampling does not

@@ -16,11 +16,11 @@ template <class Exec>
 struct pixel_batch {
   using real = typename Exec::real;
 
-  std::span<const image_place> shapes;   ///< where each lies in `values` and, pixel by pixel, in `rows`
-  view<const image_place, 1> places;     ///< [I]; the same on the device
-  view<const real, 1> values;            ///< flat [C, Z, H, W] images
-  std::span<const pixel_level> levels;   ///< finest first
-  var<Exec> rows;                        ///< [N, C]; a constant
+  std::span<const image_place> shapes;  ///< where each lies in `values` and, pixel by pixel, in `rows`
+  view<const image_place, 1> places;    ///< [I]; the same on the device
+  view<const real, 1> values;           ///< flat [C, Z, H, W] images
+  std::span<const pixel_level> levels;  ///< finest first
+  var<Exec> rows;                       ///< [N, C]; a constant
 
   index_t images() const { return static_cast<index_t>(shapes.size()); }
   index_t pixels() const { return levels.front().rows(); }

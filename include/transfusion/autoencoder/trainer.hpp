@@ -21,9 +21,9 @@
 
 namespace transfusion {
 
-/// How an autoencoder is trained. Weights default to the paper's (appendix A). The loss is a mean over an image's values,
-/// then over images, the divergence and the features' distances along with it: latent diffusion sums what we average,
-/// in the same proportions. The paper names no rate; latent diffusion's is 4.5e-6 an image of a batch.
+/// How an autoencoder is trained. Weights default to the paper's (appendix A). The loss is a mean over an image's
+/// values, then over images, the divergence and the features' distances along with it: latent diffusion sums what we
+/// average, in the same proportions. The paper names no rate; latent diffusion's is 4.5e-6 an image of a batch.
 struct autoencoder_training {
   index_t steps = 1000000;
   double peak_rate = 1e-4;
@@ -34,9 +34,9 @@ struct autoencoder_training {
   double perceptual_weight = 1;
   double identity_weight = 0.2;
   double adversarial_weight = 0.5;
-  double bottleneck_weight = -1;    ///< of the divergence or codebook; below 0: the bottleneck's own
-  index_t adversarial_from = 50000; ///< first step with the discriminator; `steps` or more: never
-  bool adaptive = true;             ///< balance the adversarial gradient as latent diffusion does
+  double bottleneck_weight = -1;     ///< of the divergence or codebook; below 0: the bottleneck's own
+  index_t adversarial_from = 50000;  ///< first step with the discriminator; `steps` or more: never
+  bool adaptive = true;              ///< balance the adversarial gradient as latent diffusion does
   discriminator_options discriminator{};
   index_t restart_codes_after = 0;  ///< steps after which an unused code becomes an encoded pixel; 0: never
   std::uint64_t seed = 0;
@@ -141,8 +141,7 @@ class autoencoder_trainer {
   /// Writes what a run needs to go on, atomically; nothing without a checkpoint path. It is an autoencoder's file as
   /// well.
   void save() {
-    if (!options_.checkpoint_path.empty())
-      save_autoencoder_checkpoint(options_.checkpoint_path, *model_, state());
+    if (!options_.checkpoint_path.empty()) save_autoencoder_checkpoint(options_.checkpoint_path, *model_, state());
   }
   /// Goes on from a checkpoint. Throws format_error, with nothing changed, on a file that does not fit.
   void resume(const std::string& path) { next_step_ = load_autoencoder_checkpoint(path, *model_, state()); }
@@ -153,8 +152,12 @@ class autoencoder_trainer {
 
  private:
   autoencoder_state<exec_type> state() {
-    return {next_step_, options_.seed, &optimiser_, discriminator_ ? &discriminator_->parameters() : nullptr,
-            discriminator_optimiser_ ? &*discriminator_optimiser_ : nullptr, &codes_};
+    return {next_step_,
+            options_.seed,
+            &optimiser_,
+            discriminator_ ? &discriminator_->parameters() : nullptr,
+            discriminator_optimiser_ ? &*discriminator_optimiser_ : nullptr,
+            &codes_};
   }
 
   static constexpr bool has_codebook = requires(const Model& m) { m.bottleneck_options().codes; };
@@ -169,8 +172,8 @@ class autoencoder_trainer {
 
   static void require_valid(const autoencoder_training& o) {
     require<config_error>(o.steps > 0, "steps: found ", o.steps, ", expected > 0");
-    require<config_error>(o.warmup >= 0 && o.warmup <= o.steps, "warmup: found ", o.warmup, ", expected 0 to steps = ",
-                          o.steps);
+    require<config_error>(o.warmup >= 0 && o.warmup <= o.steps, "warmup: found ", o.warmup,
+                          ", expected 0 to steps = ", o.steps);
     const auto not_negative = [](const char* name, double value) {
       require<config_error>(value >= 0, name, ": found ", value, ", expected >= 0");
     };
@@ -207,8 +210,8 @@ class autoencoder_trainer {
       gather(&autoencoder_report::identity, (*identity_)(tape_, pixels.reconstructed, x, options_.identity_weight));
     if (patches.empty()) return;
     discriminator_->parameters().freeze("");
-    gather(&autoencoder_report::adversarial, score(pixels.adversarial, patches, x, error_kind::linear, 1,
-                                                   balances ? 1 : options_.adversarial_weight));
+    gather(&autoencoder_report::adversarial,
+           score(pixels.adversarial, patches, x, error_kind::linear, 1, balances ? 1 : options_.adversarial_weight));
     discriminator_->parameters().unfreeze("");
   }
 
@@ -266,8 +269,8 @@ class autoencoder_trainer {
       if (std::isfinite(values[i])) continue;
       model_->parameters().zero_gradients();
       if (discriminator_) discriminator_->parameters().zero_gradients();
-      throw numeric_error(detail::message("step ", r.step, ": ", names[i], ": found ", values[i],
-                                          ", expected a finite number"));
+      throw numeric_error(
+          detail::message("step ", r.step, ": ", names[i], ": found ", values[i], ", expected a finite number"));
     }
   }
 
@@ -305,12 +308,16 @@ class autoencoder_trainer {
   }
 
   static std::vector<std::string> column_names() {
-    return {"absolute",      Model::bottleneck_type::loss_name, "perceptual", "identity",   "adversarial",
-            "discriminator", "gradient_norm", "discriminator_norm", "rate", "codes_used", "code_perplexity"};
+    return {"absolute",       Model::bottleneck_type::loss_name,
+            "perceptual",     "identity",
+            "adversarial",    "discriminator",
+            "gradient_norm",  "discriminator_norm",
+            "rate",           "codes_used",
+            "code_perplexity"};
   }
   static std::vector<double> columns(const autoencoder_report& r) {
-    return {r.absolute,      r.bottleneck,    r.perceptual, r.identity,   r.adversarial,
-            r.discriminator, r.gradient_norm, r.discriminator_norm, r.rate, r.codes_used, r.code_perplexity};
+    return {r.absolute,      r.bottleneck,         r.perceptual, r.identity,   r.adversarial,    r.discriminator,
+            r.gradient_norm, r.discriminator_norm, r.rate,       r.codes_used, r.code_perplexity};
   }
   static std::string details(const autoencoder_report& r) {
     std::string text = part("absolute", r.absolute) + part(Model::bottleneck_type::loss_name, r.bottleneck);

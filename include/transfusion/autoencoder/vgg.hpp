@@ -11,6 +11,7 @@
 #include "transfusion/autoencoder/feature_network.hpp"
 #include "transfusion/autograd/op/leaky_relu.hpp"
 #include "transfusion/autograd/op/max_pool.hpp"
+#include "transfusion/exec/concepts.hpp"
 #include "transfusion/io/safetensors.hpp"
 #include "transfusion/layer/linear.hpp"
 
