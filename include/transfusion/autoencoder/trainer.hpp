@@ -123,7 +123,9 @@ class autoencoder_trainer {
     std::span<const pixel_level> patches;
     if (judged) patches = discriminator_->levels(tape_, x);
     place_losses(x, made, patches);
+    if (judged) discriminator_->parameters().freeze("");  // what it scores here is the decoder's to learn from
     tape_.backward();
+    if (judged) discriminator_->parameters().unfreeze("");
     gather(&autoencoder_report::gradient_norm, optimiser_.measure_gradient());
     if (judged) {
       place_discriminator_losses(x, made.pixels, patches);
@@ -209,10 +211,8 @@ class autoencoder_trainer {
     if constexpr (!std::is_same_v<Identity, no_features>)
       gather(&autoencoder_report::identity, (*identity_)(tape_, pixels.reconstructed, x, options_.identity_weight));
     if (patches.empty()) return;
-    discriminator_->parameters().freeze("");
     gather(&autoencoder_report::adversarial,
            score(pixels.adversarial, patches, x, error_kind::linear, 1, balances ? 1 : options_.adversarial_weight));
-    discriminator_->parameters().unfreeze("");
   }
 
   void place_discriminator_losses(const pixel_batch<exec_type>& x, var<exec_type> pixels,
