@@ -2,7 +2,7 @@
 #pragma once
 
 #include "transfusion/autoencoder/autoencoder.hpp"
-#include "transfusion/autoencoder/file.hpp"
 #include "transfusion/autoencoder/frozen.hpp"
 #include "transfusion/autoencoder/trainer.hpp"
 #include "transfusion/autoencoder/vgg.hpp"
+#include "transfusion/io/autoencoder_file.hpp"

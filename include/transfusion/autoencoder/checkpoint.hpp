@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "transfusion/autoencoder/code_use.hpp"
-#include "transfusion/autoencoder/file.hpp"
+#include "transfusion/io/autoencoder_file.hpp"
+#include "transfusion/train/adamw.hpp"
 
 namespace transfusion {
 

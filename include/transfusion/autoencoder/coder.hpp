@@ -66,7 +66,7 @@ class image_encoder {
   }
 
  private:
-  static index_t taps(const autoencoder_options& o) { return detail::along_axes(o.axes, 3).size(); }
+  static index_t taps(const autoencoder_options& o) { return transfusion::detail::along_axes(o.axes, 3).size(); }
 
   static std::vector<coder_level<Exec>> declare_levels(parameter_set<Exec>& set, const std::string& name,
                                                        const autoencoder_options& o) {
@@ -118,7 +118,7 @@ class image_decoder {
   const convolution<Exec>& last() const { return out_; }
 
  private:
-  static index_t taps(const autoencoder_options& o) { return detail::along_axes(o.axes, 3).size(); }
+  static index_t taps(const autoencoder_options& o) { return transfusion::detail::along_axes(o.axes, 3).size(); }
 
   static std::vector<coder_level<Exec>> declare_levels(parameter_set<Exec>& set, const std::string& name,
                                                        const autoencoder_options& o) {

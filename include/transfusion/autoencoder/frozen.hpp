@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "transfusion/autoencoder/file.hpp"
 #include "transfusion/autograd/op/patchify.hpp"
+#include "transfusion/io/autoencoder_file.hpp"
 
 namespace transfusion {
 

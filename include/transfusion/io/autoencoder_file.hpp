@@ -15,7 +15,6 @@
 #include "transfusion/io/config_fields.hpp"
 #include "transfusion/io/parameter_tensors.hpp"
 #include "transfusion/io/safetensors.hpp"
-#include "transfusion/train/adamw.hpp"
 
 namespace transfusion {
 
