@@ -71,15 +71,6 @@ struct with_a_hole {
   }
 };
 
-/// The row itself and, where it lies in the document, the row three before it.
-struct every_third {
-  tf::two_key_intervals keys(tf::index_t q, const tf::span_table& table) const {
-    const tf::index_t before = std::max(q - 3, table.document_begin(q) - 1);
-    return {tf::key_interval::of(std::max(before, table.document_begin(q)), before + 1),
-            tf::key_interval::of(q, q + 1)};
-  }
-};
-
 template <class Error, class Call>
 void fails_saying(Call call, const strings& words) {
   BOOST_CHECK_EXCEPTION(call(), Error, [&](const Error& e) {
@@ -314,21 +305,6 @@ BOOST_AUTO_TEST_CASE(either_joins_intervals_that_touch) {
     BOOST_TEST((keys.first == mask::intra_image{}.keys(q, two_documents())));
     BOOST_TEST(keys.second.begin == keys.second.end);
   }
-}
-
-// The third interval is found when the rows are lowered: some tables have it, others do not.
-BOOST_AUTO_TEST_CASE(a_union_of_three_intervals_is_an_error_that_names_both_masks) {
-  const mask::either<every_third, document_start<1>> either;
-  tf::span_table table;
-  table.begin_document();
-  table.append_text(4);
-  const strings expected = {"1000", "1100", "1010", "1001"};
-  BOOST_TEST(seen(either, table) == expected, boost::test_tools::per_element());
-  table.append_text();
-  BOOST_TEST(seen(either, table)[4] == "11001");
-  table.append_text();
-  fails_saying<tf::config_error>([&] { seen(either, table); },
-                                 {"row 5", "3 intervals", "every_third", "document_start<1>", "expected 2"});
 }
 
 namespace {
