@@ -4,30 +4,12 @@
 #include <utility>
 
 #include "support/file.hpp"
+#include "support/same_settings.hpp"
 #include "transfusion/core/error.hpp"
 
 namespace ablation {
 namespace fs = std::filesystem;
 namespace tf = transfusion;
-
-namespace {
-
-/// Throws config_error naming the first setting that differs.
-void require_same(const nlohmann::json& found, const nlohmann::json& expected, const std::string& where) {
-  const auto text = [](const nlohmann::json& json, const std::string& key) {
-    return json.contains(key) ? json.at(key).dump() : std::string("none");
-  };
-  const auto compare = [&](const nlohmann::json& keys) {
-    for (const auto& [key, value] : keys.items())
-      tf::require<tf::config_error>(text(found, key) == text(expected, key), where, ": made with other settings: ", key,
-                                    ": found ", text(found, key), ", expected ", text(expected, key),
-                                    "; give another --out, or the settings it was made with");
-  };
-  compare(expected);
-  compare(found);
-}
-
-}  // namespace
 
 result_store::result_store(fs::path folder) : folder_(std::move(folder)) {
   std::error_code fault;
@@ -50,7 +32,7 @@ std::optional<result> result_store::find(const std::string& trial, std::uint64_t
   const auto json = nlohmann::json::parse(support::read_file(path), nullptr, false);
   tf::require<tf::format_error>(!json.is_discarded(), path.string(), ": found no JSON");
   const result r = result::from_json(json, path.string());
-  require_same(r.settings, settings, path.string());
+  support::require_same(r.settings, settings, path.string());
   return r;
 }
 
