@@ -105,11 +105,11 @@ std::unique_ptr<support::vocabulary> settings::make_tokenizer(const corpus& c) c
     fs::create_directories(out);
     support::write_file(kept, model);
   }
-  auto read = std::make_unique<sentencepiece_vocabulary>(support::read_file(kept), kept.string());
-  const index_t found = read->size() - support::vocabulary::specials;
+  auto learnt = std::make_unique<sentencepiece_vocabulary>(support::read_file(kept), kept.string());
+  const index_t found = learnt->size() - support::vocabulary::specials;
   tf::require<tf::config_error>(found == pieces, kept.string(), ": found ", found, " pieces, expected ", pieces,
                                 " (--pieces); give another --out, or delete the file");
-  return read;
+  return learnt;
 }
 
 nlohmann::json settings::of_results(const corpus& c, const support::vocabulary& words) const {
