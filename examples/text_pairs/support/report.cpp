@@ -80,10 +80,10 @@ support::markdown_table seeds_table(std::span<const result> results) {
 
 std::string about_training(const material& m, const settings& s, const result& r) {
   return "The same model is trained twice: on text alone, and on as much of the same text in the same order with "
-         "caption-image pairs beside it, " +
+         "caption-image pairs beside it, text to pairs 1 : " +
          fixed(s.pair_share, s.pair_share == std::floor(s.pair_share) ? 0 : 2) +
-         " tokens of pairs for each of text (the paper: 1). Text: " + m.name() + ", " + number(m.train_bytes()) +
-         " bytes (" + number(m.train_tokens()) +
+         " by token (the paper: 1 : 1). Text: " + m.name() + ", " + number(m.train_bytes()) + " bytes (" +
+         number(m.train_tokens()) +
          " tokens) to train on; tokenizer: " + r.settings.at("tokenizer").at("kind").get<std::string>() +
          ", vocabulary of " + number(m.words().size()) + ". Pairs: captioned scenes of " + number(material::side) +
          " × " + number(material::side) + " pixels without end, four in five caption first. " + number(s.steps) +

@@ -132,7 +132,8 @@ void write_on(const Model& m, const job& j, result& r) {
   tf::document prompt = tf::text_piece(passage, 0, std::min(given, tf::text_tokens(passage) - 1));
   tf::generator<Model> generate(m, {.text = {.temperature = 0.8}, .max_tokens = longest, .max_images = 0});
   std::vector<support::token_t> tokens;
-  for (const auto& s : generate({{.prompt = prompt, .seed = j.seed}}).front().content.segments)
+  const auto written = generate({{.prompt = prompt, .seed = j.seed}});
+  for (const auto& s : written.front().content.segments)
     if (const auto* t = std::get_if<tf::text>(&s)) tokens.insert(tokens.end(), t->tokens.begin(), t->tokens.end());
   r.sample = printable(j.data.words().decode(tokens));
 }

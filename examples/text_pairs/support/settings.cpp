@@ -18,7 +18,7 @@ void make_quick(const CLI::App& app, settings& s) {
   const auto set = [&](const char* option, auto& member, auto value) {
     if (app.count(option) == 0) member = value;
   };
-  set("--steps", s.steps, 600);
+  set("--steps", s.steps, 1500);
   set("--text-rows", s.text_rows, 1024);
   set("--rate", s.rate, 3e-3);
   set("--layers", s.layers, 3);
