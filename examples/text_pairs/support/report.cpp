@@ -134,6 +134,8 @@ std::string report_text(const material& m, const settings& s, std::span<const re
   support::markdown_report report("What pairs cost a model's text");
   report.paragraph(about_training(m, s, both)).table(measures_table(results)).paragraph(about_measures(both));
   report.heading("The price of pairs").table(differences_table(results));
+  report.paragraph("The paper's models have read 250,000 M tokens of text, these " + fixed(both.text_rows / 1e6, 1) +
+                   " M.");
   if (s.seeds > 1) report.table(seeds_table(results));
   report.picture("losses.png", "Next-token loss in training; in the mixture captions are part of it");
   report.heading("What the models write").paragraph("Text alone:").paragraph(quoted(text.sample));
