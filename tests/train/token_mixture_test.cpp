@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(each_token_comes_once_and_in_its_order_whatever_the_budget)
   for (const index_t budget : {40, 64, 100, 257}) {
     auto mixture = one_to_one(budget);
     const tf::document_source sources[] = {text_source(300), pair_source()};
-    for (const std::size_t s : {0, 1}) {
+    for (const std::size_t s : {std::size_t{0}, std::size_t{1}}) {
       auto found = read_back(mixture, s, 80);
       BOOST_REQUIRE(found.size() > 5u);
       if (s == 0) found.pop_back();  // the batches end in the middle of it
