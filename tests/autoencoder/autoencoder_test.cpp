@@ -51,9 +51,9 @@ void fails(const F& f, const std::string& part) {
   });
 }
 
-/// The absolute error of the reconstruction, placed on a tape.
+/// The squared error of the reconstruction and the weighted loss of the bottleneck, placed on a tape.
 template <class Model, class Exec>
-double absolute_loss(const Model& m, tape<Exec>& t, std::span<const image> images, double bottleneck_weight) {
+double squared_loss(const Model& m, tape<Exec>& t, std::span<const image> images, double bottleneck_weight) {
   const auto x = m.upload(t, images);
   const auto made = m.reconstruct(t, x, bottleneck_weight, key);
   const auto flat = unpatchify(t, made.pixels, x.places, {}, x.values.size());
@@ -86,25 +86,36 @@ BOOST_AUTO_TEST_CASE(the_papers_size_is_that_of_latent_diffusions) {
     const layer::image_decoder<exec> decoder(set, "decoder", o);
     return set.count();
   };
+  o = small;  // put together from the same parts
+  exec e;
+  BOOST_TEST(count(3) == vae<exec>(e, small, 1).parameters().count());
+  o = paper_autoencoder();
   BOOST_TEST(count(4) == 83653863);
   BOOST_TEST(count(8) == 83709419);  // the paper's 8 channels
   BOOST_TEST((latent_shape({3, 256, 256}, o) == image_shape{8, 32, 32}));
 }
 
-// Loss and way back of the whole VAE against differences, along a direction in each parameter.
+// Loss and way back of the whole VAE against differences, along a direction in each parameter: for signals, images and
+// volumes.
 BOOST_AUTO_TEST_CASE(every_parameter_of_a_vae_has_its_gradient) {
-  using exec = transfusion::testing::poisoned<exec_type>;
-  exec e;
-  vae<exec> m(e, small, 1);
-  shake(m);
-  const auto report = transfusion::testing::directional_check(
-      m, [&](auto& t) { return absolute_loss(m, t, pictures, 0.3); }, {17, 0, stream::test});
-  BOOST_CHECK_MESSAGE(report.within(1e-7), report.text());
-  BOOST_TEST(report.checked == m.parameters().size());
+  for (index_t axes = 1; axes <= 3; ++axes) {
+    using exec = transfusion::testing::poisoned<exec_type>;
+    exec e;
+    autoencoder_options o = small;
+    o.axes = axes;
+    const std::vector<image> pictures{picture({2, axes < 2 ? 1 : 4, 6, axes < 3 ? 1 : 2}, 0),
+                                      picture({2, axes < 2 ? 1 : 2, 2, axes < 3 ? 1 : 2}, 1)};
+    vae<exec> m(e, o, 1);
+    shake(m);
+    const auto report = transfusion::testing::directional_check(
+        m, [&](auto& t) { return squared_loss(m, t, pictures, 0.3); }, {17, 0, stream::test});
+    BOOST_CHECK_MESSAGE(report.within(1e-7), report.text());
+    BOOST_TEST(report.checked == m.parameters().size());
+  }
 }
 
-// The codebook's gradient is that of its own loss alone, and the encoder's what passes the codes unchanged: with equal
-// codes for all the decoder cannot tell, so that only the commitment is left to move the encoder.
+// The codebook's gradient is that of its own loss alone; the encoder's is what the decoder asks of the latents,
+// unchanged, beside its commitment.
 BOOST_AUTO_TEST_CASE(a_codebook_learns_from_its_own_loss_and_the_encoder_from_the_decoders) {
   exec_type e;
   vq_vae<exec_type> m(e, small, 1, few_codes);
@@ -112,7 +123,11 @@ BOOST_AUTO_TEST_CASE(a_codebook_learns_from_its_own_loss_and_the_encoder_from_th
   m.parameters().allocate_gradients();
   tape<exec_type> t(e);
   const auto x = m.upload(t, std::span<const image>(pictures));
-  const auto encoded = m.encode(t, x);
+  const auto made = m.encode(t, x);
+  // The same rows with a step on the way back that keeps their gradient.
+  const auto encoded = t.variable_over(made.value());
+  const auto kept = t.saved(encoded.rows(), encoded.cols());
+  t.on_backward([=](auto& b) { b.exec().copy(kept.flat(), b.gradient(encoded).flat()); });
   const auto through = m.bottleneck()(t, encoded, x, 2.0, key);
   // A root that gives every latent the gradient 1.
   const std::vector<double> ones(static_cast<std::size_t>(through.latents.value().size()), -1);
@@ -131,6 +146,13 @@ BOOST_AUTO_TEST_CASE(a_codebook_learns_from_its_own_loss_and_the_encoder_from_th
       const std::size_t at = static_cast<std::size_t>(chosen[r]) * 3 + c;
       expected[at] += 2.0 * 2 * (codes[at] - z[r * 3 + c]) / (2 * values);
     }
+  }
+  const auto of_encoder = on_host(e, kept.flat());
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    const double values = i / 3 < 6 ? 18 : 3;
+    const double nearest = codes[static_cast<std::size_t>(chosen[i / 3]) * 3 + i % 3];
+    BOOST_TEST(of_encoder[i] == 1 + 0.25 * 2.0 * 2 * (z[i] - nearest) / (2 * values),
+               boost::test_tools::tolerance(1e-9));
   }
   const auto found = on_host(e, m.bottleneck().codes.flat_gradient());
   for (std::size_t i = 0; i < found.size(); ++i)
@@ -229,6 +251,19 @@ BOOST_AUTO_TEST_CASE(a_measured_scale_makes_channels_even) {
     BOOST_TEST(squares[c] / count == 1, boost::test_tools::tolerance(1e-4));
   }
   fails<config_error>([] { latent_statistics(3).scale(); }, "found no latents");
+  fails<config_error>(
+      [&] {
+        latent_scale{{0, 0, 0}, {1, 0, 1}}.require_valid(3);
+      },
+      "channel 1: found mean 0 and deviation 0");
+  test_support::folder folder;
+  vae<exec_type> other(e, small, 1);
+  fails<config_error>(
+      [&] {
+        save_autoencoder(folder / "vae.safetensors", other, latent_scale{{0}, {1}});
+      },
+      "found 1 numbers, expected one for each of 3 latent channels");
+  BOOST_TEST(folder.files() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_named) {

@@ -154,6 +154,19 @@ BOOST_AUTO_TEST_CASE(a_file_that_does_not_fit_changes_nothing) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(what_does_not_fit_is_named) {
+  const auto fails = [](const auto& f, const std::string& part) {
+    BOOST_CHECK_EXCEPTION(f(), error,
+                          [&](const error& e) { return std::string(e.what()).find(part) != std::string::npos; });
+  };
+  tape<exec_type> t(exec);
+  const auto x = uploaded(t, pyramid, {{{3, 5, 4}, std::vector<float>(60)}});
+  fails([&] { network(t, x.rows, x); }, "image of 5 x 4: expected multiples of 2 for 2 stages");
+  fails([&] { network(t, t.constant(t.saved(20, 4)), x); }, "vgg: image channels: found 4, expected 3");
+  vgg<exec_type> trained(exec, few_channels, 1);
+  fails([&] { feature_distance<vgg<exec_type>, exec_type>(exec, trained); }, "found parameters in training");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 // Its 16 taps a weight matrix, two numbers a normed channel. Convolutions before a batch norm have no bias there: ours

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #define BOOST_TEST_MODULE autoencoder_trainer
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "support/policies.hpp"
 #include "support/temporary_folder.hpp"
+#include "transfusion/autoencoder/frozen.hpp"
 #include "transfusion/autoencoder/trainer.hpp"
 #include "transfusion/autoencoder/vgg.hpp"
 #include "transfusion/testing/compare.hpp"
@@ -96,6 +99,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(training_reconstructs, Bottleneck, bottlenecks) {
   BOOST_TEST(reports.front().perceptual == reports.front().identity);  // one network in both places
   if (Bottleneck::default_weight < 1) return;
   BOOST_TEST(reports.back().codes_used >= 0.8);
+  BOOST_TEST(reports.back().codes_dead == 16 * (1 - reports.back().codes_used));
+  BOOST_TEST(reports[1].codes_restarted == 0);  // after three steps without use, not before
+  BOOST_TEST(reports[2].codes_restarted > 0);
   BOOST_TEST(reports.back().code_perplexity > 4);
   BOOST_TEST(reports.back().code_perplexity <= 16);
 }
@@ -118,21 +124,130 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_resumed_run_repeats_the_whole_one, Bottleneck, b
   BOOST_TEST(second.trainer.next_step() == 6);
   second.trainer.run(pictures);
   BOOST_TEST(second.weights() == whole.weights(), boost::test_tools::per_element());
-  BOOST_TEST(second.trainer.codes().last_steps() == whole.trainer.codes().last_steps(),
-             boost::test_tools::per_element());
+  const auto same = [&](auto part) {
+    BOOST_TEST(on_host(second.exec, part(second)) == on_host(whole.exec, part(whole)),
+               boost::test_tools::per_element());
+  };
+  same([](auto& r) { return r.trainer.optimiser().average(); });
+  same([](auto& r) { return r.trainer.optimiser().first_moment(); });
+  same([](auto& r) { return r.trainer.optimiser().second_moment(); });
+  const code_use &found_use = second.trainer.codes(), &expected_use = whole.trainer.codes();
+  BOOST_TEST(found_use.counts() == expected_use.counts(), boost::test_tools::per_element());
+  BOOST_TEST(found_use.last_steps() == expected_use.last_steps(), boost::test_tools::per_element());
+  BOOST_TEST(found_use.renewed_steps() == expected_use.renewed_steps(), boost::test_tools::per_element());
+  const auto weights_of_nine = whole.weights();
+  const auto average_of_nine = on_host(whole.exec, whole.trainer.optimiser().average());
+  const auto next = second.trainer.step(pictures(9)), expected = whole.trainer.step(pictures(9));
+  BOOST_TEST(next.discriminator == expected.discriminator);
+  BOOST_TEST(next.discriminator_norm == expected.discriminator_norm);
+  BOOST_TEST(next.code_perplexity == expected.code_perplexity);
 
   // The checkpoint is an autoencoder's file, with averaged weights; a run of another seed leaves it alone.
   autoencoder<Bottleneck, exec_type> loaded(second.exec, small, 9, run<Bottleneck>::inner());
   load_weights(safetensors_file(o.checkpoint_path), loaded);
-  const auto found = on_host(second.exec, loaded.parameters().values());
-  const auto average = on_host(second.exec, second.trainer.optimiser().average());
-  BOOST_TEST(found == average, boost::test_tools::per_element());
+  BOOST_TEST(on_host(second.exec, loaded.parameters().values()) == average_of_nine, boost::test_tools::per_element());
+  load_weights(safetensors_file(o.checkpoint_path), loaded, weights::trained);
+  BOOST_TEST(on_host(second.exec, loaded.parameters().values()) == weights_of_nine, boost::test_tools::per_element());
   o.seed = 4;
   run<Bottleneck> other(o);
   const auto before = other.weights();
   BOOST_CHECK_THROW(other.trainer.resume(o.checkpoint_path), config_error);
   BOOST_TEST(other.weights() == before, boost::test_tools::per_element());
+
+  // Nor does a run go on that would lose a part of it.
+  const auto refuses = [&](const autoencoder_training& fewer, const std::string& tensor) {
+    run<Bottleneck> lossy(fewer);
+    BOOST_CHECK_EXCEPTION(lossy.trainer.resume(o.checkpoint_path), format_error, [&](const format_error& e) {
+      return std::string(e.what()).find("tensor '" + tensor) != std::string::npos;
+    });
+  };
+  autoencoder_training fewer = all_terms(12);
+  fewer.optimiser.ema_decay = 0;
+  refuses(fewer, "average.");
+  fewer = all_terms(12);
+  fewer.adversarial_from = fewer.steps;
+  refuses(fewer, "");
 }
+
+BOOST_AUTO_TEST_CASE(a_measured_scale_stays_with_the_checkpoint) {
+  test_support::folder folder;
+  autoencoder_training o = all_terms(3);
+  o.checkpoint_path = folder / "vae.safetensors";
+  run<bottleneck::gaussian> r(o);
+  r.trainer.run(pictures);
+  r.trainer.measure_latents(2, pictures);
+  r.trainer.save();
+  // What the averaged weights make of the same pictures, measured by the way of users.
+  const std::filesystem::path path = o.checkpoint_path;
+  const frozen_autoencoder<bottleneck::gaussian, exec_type> scaled(r.exec, path);
+  BOOST_TEST_REQUIRE(scaled.scale().has_value());
+  auto plain = std::make_unique<vae<exec_type>>(r.exec, small, 1);
+  load_weights(safetensors_file(path), *plain);
+  const frozen_autoencoder<bottleneck::gaussian, exec_type> coder(std::move(plain));
+  const latent_scale expected = measure_scale(coder, 2, pictures);
+  for (std::size_t c = 0; c < 3; ++c) {
+    BOOST_TEST(scaled.scale()->mean[c] == expected.mean[c], boost::test_tools::tolerance(1e-5));
+    BOOST_TEST(scaled.scale()->deviation[c] == expected.deviation[c], boost::test_tools::tolerance(1e-5));
+  }
+  run<bottleneck::gaussian> resumed(o);
+  resumed.trainer.resume(o.checkpoint_path);
+  BOOST_TEST(resumed.trainer.scale()->mean == scaled.scale()->mean, boost::test_tools::per_element());
+  BOOST_CHECK_THROW(measure_scale(scaled, 2, pictures), config_error);
+}
+
+// The rows of dead codes become encoded pixels, each once, in the average too; their moments are 0 again.
+BOOST_AUTO_TEST_CASE(dead_codes_start_again_where_pixels_are) {
+  exec_type e;
+  vq_vae<exec_type> m(e, small, 1, few_codes);
+  adamw<exec_type> optimiser(e, m.parameters(), {.ema_decay = 0.5});
+  e.fill(optimiser.first_moment(), 1);
+  e.fill(optimiser.second_moment(), 2);
+  tape<exec_type> t(e);
+  const auto encoded = t.saved(4, 3);
+  e.normal(encoded.flat(), {1, 0, stream::test}, 1);
+  const auto table = m.bottleneck().codes;
+  const auto before = on_host(e, table.master()), pixels = on_host(e, encoded.flat());
+  restart_codes(t, m.parameters(), optimiser, table, {1, 5, 15}, encoded, {3, 7, stream::resampling});
+  const auto part = [&](auto block) { return on_host(e, block.slice(table.offset(), table.offset() + table.size())); };
+  const auto rows = on_host(e, table.master()), average = part(optimiser.average()),
+             first = part(optimiser.first_moment());
+  std::set<std::ptrdiff_t> chosen;
+  for (std::size_t code = 0; code < 16; ++code) {
+    const std::vector<float> row(rows.begin() + static_cast<std::ptrdiff_t>(3 * code),
+                                 rows.begin() + static_cast<std::ptrdiff_t>(3 * code + 3));
+    const bool dead = code == 1 || code == 5 || code == 15;
+    for (std::size_t c = 0; c < 3; ++c) {
+      if (!dead) BOOST_TEST(row[c] == before[3 * code + c]);
+      BOOST_TEST(average[3 * code + c] == row[c]);
+      BOOST_TEST(first[3 * code + c] == (dead ? 0 : 1));
+    }
+    if (!dead) continue;
+    const auto at = std::search(pixels.begin(), pixels.end(), row.begin(), row.end());
+    BOOST_TEST((at != pixels.end()));
+    chosen.insert((at - pixels.begin()) / 3);
+  }
+  BOOST_TEST(chosen.size() == 3u);
+}
+
+#ifndef TRANSFUSION_TEST_CUDA
+// Scalar and real are two types, as on a GPU.
+BOOST_AUTO_TEST_CASE_TEMPLATE(two_types_train, Bottleneck, bottlenecks) {
+  using narrow = reference_exec<bf16>;
+  narrow e;
+  typename Bottleneck::options inner;
+  if constexpr (requires { inner.codes; }) inner = few_codes;
+  vgg<narrow> features(e, few_features, 5);
+  features.parameters().freeze("");
+  autoencoder<Bottleneck, narrow> m(e, small, 1, inner);
+  autoencoder_trainer trainer(m, all_terms(8), features);
+  double first = 0, last = 0;
+  for (index_t step = 0; step < 8; ++step) {
+    last = trainer.step(pictures(0)).absolute;
+    if (step == 0) first = last;
+  }
+  BOOST_TEST(last < first);
+}
+#endif
 
 BOOST_AUTO_TEST_CASE(the_discriminator_begins_at_its_step_and_learns) {
   autoencoder_training o = all_terms(40);
@@ -216,14 +331,17 @@ BOOST_AUTO_TEST_CASE(the_use_of_codes_is_counted) {
   const std::vector<token_t> even{0, 1, 2, 3}, one{2, 2, 2, 2};
   use.add(0, even);
   BOOST_TEST(use.perplexity() == 4, boost::test_tools::tolerance(1e-12));
-  BOOST_TEST(use.share(0, 100) == 1);
+  BOOST_TEST(use.read(0, 100) == 4);
   code_use single(4);
   single.add(0, one);
   BOOST_TEST(single.perplexity() == 1, boost::test_tools::tolerance(1e-12));
-  BOOST_TEST(single.share(0, 100) == 0.25);
+  BOOST_TEST(single.read(0, 100) == 1);
   use.add(1, one);
   use.add(2, one);
-  BOOST_TEST(use.share(2, 2) == 0.25);
+  BOOST_TEST(use.read(2, 2) == 1);
   BOOST_TEST(use.dead(2, 2) == (std::vector<index_t>{0, 1, 3}), boost::test_tools::per_element());
-  BOOST_TEST(use.share(2, 3) == 1);
+  BOOST_TEST(use.read(2, 3) == 4);
+  use.renew(3, 2);  // is left alone from now on, and not read for that
+  BOOST_TEST(use.read(2, 2) == 1);
+  BOOST_TEST(use.dead(2, 2) == (std::vector<index_t>{0, 1}), boost::test_tools::per_element());
 }

@@ -29,22 +29,20 @@ void train_vae(Exec& exec, const Source& pictures_of_step, tf::index_t steps, co
   how.checkpoint_path = path;
   tf::autoencoder_trainer trainer(model, how, features);
   trainer.run(pictures_of_step);
+  trainer.measure_latents(10, pictures_of_step);
+  trainer.save();
 }
 // end of snippet
 
 // snippet: latents
 #include <transfusion/codec/outer.hpp>
 
-/// Measures the latents' scale and writes it beside the weights; then documents with latents for their pictures.
+/// Documents with latents for their pictures.
 template <class Exec>
-std::vector<tf::document> with_latents(Exec& exec, const std::string& trained, const std::vector<tf::image>& pictures,
-                                       std::vector<tf::document> documents, const std::string& path) {
-  using coder = tf::frozen_autoencoder<tf::bottleneck::gaussian, Exec>;
-  const coder plain(exec, trained);
-  tf::save_autoencoder(path, plain.model(), tf::measure_scale(plain, 1, [&](tf::index_t) { return pictures; }));
-  const coder scaled(exec, path);
-  scaled.require_channels(4);  // what the model's codec is told
-  return tf::codec::encoded(std::move(documents), scaled);
+std::vector<tf::document> with_latents(Exec& exec, const std::string& path, std::vector<tf::document> documents) {
+  const tf::frozen_autoencoder<tf::bottleneck::gaussian, Exec> coder(exec, path);
+  coder.require_channels(4);  // what the model's codec is told
+  return tf::codec::encoded(std::move(documents), coder);
 }
 // end of snippet
 
@@ -96,12 +94,13 @@ std::vector<tf::image> pictures() {
 BOOST_AUTO_TEST_CASE(a_vae_is_trained_and_stands_in_front_of_a_model) {
   const test_support::folder folder;
   exec_type exec(1);
+  const std::string path = folder / "vae.safetensors";
   train_vae(
-      exec, [](tf::index_t) { return pictures(); }, 4, folder / "trained.safetensors");
+      exec, [](tf::index_t) { return pictures(); }, 4, path);
   const auto images = pictures();
-  const auto documents = with_latents(exec, folder / "trained.safetensors", images, {{tf::text{{5}}, images[0]}},
-                                      folder / "vae.safetensors");
-  const tf::frozen_autoencoder<tf::bottleneck::gaussian, exec_type> coder(exec, folder / "vae.safetensors");
+  const auto documents = with_latents(exec, path, {{tf::text{{5}}, images[0]}});
+  const tf::frozen_autoencoder<tf::bottleneck::gaussian, exec_type> coder(exec, path);
+  BOOST_TEST(coder.scale().has_value());
   const auto& latent = std::get<tf::image>(documents[0].segments[1]);
   BOOST_TEST((latent.shape == tf::image_shape{4, 2, 2}));
   BOOST_TEST((coder.decode(latent).shape == images[0].shape));

@@ -25,28 +25,29 @@ balanced_pixels<Exec> balanced_gradient(tape<Exec>& tape, var<Exec> pixels, var<
                                         double weight) {
   using real = typename Exec::real;
   const auto scratch = tape.saved_real(last.weight.rows(), last.weight.cols());
-  const auto square = tape.saved_real(index_t{1});
+  const auto squares = tape.saved_real(index_t{2});
   const auto factors = tape.saved(pixels.rows(), pixels.cols());
   const balanced_pixels<Exec> y{tape.variable_over(pixels.value()), tape.variable_over(pixels.value())};
   const auto w = last.weight;
   tape.on_backward([=](auto& t) {
     auto& exec = t.exec();
-    const auto norm = [&](var<Exec> v) {
+    const auto square = [&](index_t place, var<Exec> v) {
       exec.fill(scratch.flat(), 0);
       exec.convolution_backward({}, scratch, {}, t.gradient(v), hidden.value(), w.value(), tables.taps, tables.reverse);
-      exec.sum_of_squares(square, scratch.flat());
-      real found{};
-      exec.download(&found, square.data, sizeof(real));
-      return std::sqrt(static_cast<double>(found));
+      exec.sum_of_squares(squares.slice(place, place + 1), scratch.flat());
     };
     if (t.has_gradient(y.adversarial)) {
-      const double balance = std::min(norm(y.reconstructed) / (norm(y.adversarial) + 1e-4), 1e4);
-      exec.fill(factors.flat(), weight * balance);
-      const auto g = t.own_gradient(y.adversarial);
-      exec.multiply(factors, factors, g);
+      exec.fill(squares, 0);
+      if (t.has_gradient(y.reconstructed)) square(0, y.reconstructed);
+      square(1, y.adversarial);
+      real found[2]{};
+      exec.download(found, squares.data, sizeof found);
+      const auto norm = [&](int place) { return std::sqrt(static_cast<double>(found[place])); };
+      exec.fill(factors.flat(), weight * std::min(norm(0) / (norm(1) + 1e-4), 1e4));
+      exec.multiply(factors, factors, t.gradient(y.adversarial));
       exec.accumulate(t.sink(pixels), factors);
     }
-    t.pass_gradient(y.reconstructed, pixels);
+    if (t.has_gradient(y.reconstructed)) t.pass_gradient(y.reconstructed, pixels);
   });
   return y;
 }

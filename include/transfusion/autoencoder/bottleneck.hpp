@@ -20,6 +20,7 @@ struct bottleneck_result {
 /// A bottleneck stands between the encoder and the decoder of an autoencoder:
 ///   struct my_bottleneck {
 ///     struct options { ... };                     // run-time sizes, with visit_fields as in autoencoder/options.hpp
+///     static void require_valid(const options&);  // throws config_error
 ///     static constexpr double default_weight;     // of its loss
 ///     static constexpr const char* loss_name;
 ///     template <class Exec> struct layer {
@@ -27,13 +28,15 @@ struct bottleneck_result {
 ///       static index_t width(index_t latent_channels);     // columns that it takes from the encoder
 ///       bottleneck_result<Exec> operator()(tape<Exec>&, var<Exec> encoded, const pixel_batch<Exec>&,
 ///                                          double weight, random_key) const;   // a root
-///       var<Exec> latents(tape<Exec>&, var<Exec> encoded) const;      // in use: without noise
+///       var<Exec> latents(tape<Exec>&, var<Exec> encoded) const;      // in use: without noise, on a tape that does
+///       not record
 ///     };
 ///   };
 template <class Bottleneck, class Exec>
 concept autoencoder_bottleneck = requires(const typename Bottleneck::template layer<Exec>& layer, tape<Exec>& tape,
                                           var<Exec> encoded, const pixel_batch<Exec>& pixels, double weight,
                                           random_key key, index_t n) {
+  Bottleneck::require_valid(typename Bottleneck::options{});
   { Bottleneck::default_weight } -> std::convertible_to<double>;
   { Bottleneck::loss_name } -> std::convertible_to<std::string>;
   { layer.width(n) } -> std::same_as<index_t>;

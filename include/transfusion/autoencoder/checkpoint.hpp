@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <charconv>
+#include <algorithm>
 #include <filesystem>
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +22,7 @@ struct autoencoder_state {
   parameter_set<Exec>* discriminator = nullptr;
   const adamw<Exec>* discriminator_optimiser = nullptr;
   code_use* codes = nullptr;
+  std::optional<latent_scale>* scale = nullptr;
 };
 
 namespace detail {
@@ -30,6 +31,7 @@ inline constexpr const char* autoencoder_step_key = "transfusion.next_step";
 inline constexpr const char* autoencoder_seed_key = "transfusion.seed";
 inline constexpr const char* code_counts = "codes.counts";
 inline constexpr const char* code_steps = "codes.last_step";
+inline constexpr const char* code_renewals = "codes.renewed";
 
 /// A prefix for the names of a set's tensors, the set, and where they stand.
 template <class Exec>
@@ -46,24 +48,41 @@ std::vector<state_block<Exec>> state_blocks(parameter_set<Exec>& weights, const 
     blocks.push_back({"", &set, set.values()});
     blocks.push_back({"adamw.first_moment.", &set, optimiser.first_moment()});
     blocks.push_back({"adamw.second_moment.", &set, optimiser.second_moment()});
-    if (optimiser.average()) blocks.push_back({"average.", &set, optimiser.average()});
+    if (optimiser.average()) blocks.push_back({std::string(average_prefix), &set, optimiser.average()});
   };
   add(weights, *state.optimiser);
   if (state.discriminator) add(*state.discriminator, *state.discriminator_optimiser);
   return blocks;
 }
 
-template <class Integer>
-Integer state_number(const safetensors_file& file, const char* key) {
-  const auto found = file.metadata().find(key);
-  require<format_error>(found != file.metadata().end(), file.path().string(), ": found no metadata \"", key,
-                        "\": is this an autoencoder's checkpoint?");
-  Integer value{};
-  const std::string& text = found->second;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
-  require<format_error>(fault == std::errc{} && end == text.data() + text.size(), file.path().string(), ": metadata \"",
-                        key, "\": found \"", text, "\", expected a whole number");
-  return value;
+/// All tensors of a run's checkpoint.
+template <class Exec>
+std::vector<tensor_info> state_tensors(const std::vector<state_block<Exec>>& blocks, index_t codes,
+                                       index_t scale_channels) {
+  std::vector<tensor_info> tensors;
+  for (const auto& b : blocks)
+    b.set->each([&](parameter<Exec> p) {
+      tensors.push_back(tensor_info::of<typename Exec::real>(b.prefix + p.name(), p.shape()));
+    });
+  if (codes > 0) {
+    tensors.push_back(tensor_info::of<double>(code_counts, {codes}));
+    for (const char* name : {code_steps, code_renewals})
+      tensors.push_back(tensor_info::of<std::int64_t>(name, {codes}));
+  }
+  if (scale_channels > 0)
+    for (const char* name : {scale_mean, scale_deviation})
+      tensors.push_back(tensor_info::of<double>(name, {scale_channels}));
+  return tensors;
+}
+
+/// Throws format_error naming a tensor of the file that this run has no place for: to go on would lose it.
+inline void require_no_others(const safetensors_file& file, const std::vector<tensor_info>& expected) {
+  for (const tensor_info& found : file.infos()) {
+    const bool known =
+        std::any_of(expected.begin(), expected.end(), [&](const tensor_info& info) { return info.name == found.name; });
+    require<format_error>(known, file.path().string(), ": tensor '", found.name,
+                          "': found one that this run has no place for, expected the options of the run that wrote it");
+  }
 }
 
 }  // namespace detail
@@ -74,17 +93,8 @@ template <class Bottleneck, class Exec>
 void save_autoencoder_checkpoint(const std::filesystem::path& path, autoencoder<Bottleneck, Exec>& model,
                                  const autoencoder_state<Exec>& state) {
   const auto blocks = detail::state_blocks(model.parameters(), state);
-  std::vector<tensor_info> tensors;
-  for (const auto& b : blocks)
-    b.set->each([&](parameter<Exec> p) {
-      tensors.push_back(tensor_info::of<typename Exec::real>(b.prefix + p.name(), p.shape()));
-    });
-  const index_t codes = state.codes->codes();
-  if (codes > 0) {
-    tensors.push_back(tensor_info::of<double>(detail::code_counts, {codes}));
-    tensors.push_back(tensor_info::of<std::int64_t>(detail::code_steps, {codes}));
-  }
-  safetensors_writer writer(path, std::move(tensors),
+  const index_t codes = state.codes->codes(), scaled = *state.scale ? model.options().latent_channels : 0;
+  safetensors_writer writer(path, detail::state_tensors(blocks, codes, scaled),
                             {{detail::autoencoder_key,
                               detail::autoencoder_json<Bottleneck>(model.options(), model.bottleneck_options()).dump()},
                              {detail::autoencoder_step_key, std::to_string(state.next_step)},
@@ -97,6 +107,11 @@ void save_autoencoder_checkpoint(const std::filesystem::path& path, autoencoder<
   if (codes > 0) {
     writer.write(detail::code_counts, state.codes->counts().data(), codes);
     writer.write(detail::code_steps, state.codes->last_steps().data(), codes);
+    writer.write(detail::code_renewals, state.codes->renewed_steps().data(), codes);
+  }
+  if (scaled > 0) {
+    writer.write(detail::scale_mean, (*state.scale)->mean.data(), scaled);
+    writer.write(detail::scale_deviation, (*state.scale)->deviation.data(), scaled);
   }
   writer.commit();
 }
@@ -108,27 +123,32 @@ index_t load_autoencoder_checkpoint(const std::filesystem::path& path, autoencod
                                     const autoencoder_state<Exec>& state) {
   const safetensors_file file(path);
   detail::require_same_autoencoder(file, model);
-  const auto next = detail::state_number<index_t>(file, detail::autoencoder_step_key);
+  const char* taken_for = "an autoencoder's checkpoint";
+  const auto next = detail::metadata_number<index_t>(file, detail::autoencoder_step_key, taken_for);
   require<format_error>(next >= 0, path.string(), ": next step: found ", next, ", expected >= 0");
-  const auto seed = detail::state_number<std::uint64_t>(file, detail::autoencoder_seed_key);
+  const auto seed = detail::metadata_number<std::uint64_t>(file, detail::autoencoder_seed_key, taken_for);
   require<config_error>(seed == state.seed, path.string(), ": seed: found ", seed, ", expected ", state.seed,
                         " (the seed given to this run)");
   const auto blocks = detail::state_blocks(model.parameters(), state);
   for (const auto& b : blocks)
     b.set->each([&](parameter<Exec> p) { detail::check_tensor<Exec>(file, b.prefix + p.name(), p); });
   const index_t codes = state.codes->codes();
+  auto scale = read_autoencoder<Bottleneck>(file).scale;
+  detail::require_no_others(file, detail::state_tensors(blocks, codes, scale ? model.options().latent_channels : 0));
   std::vector<double> counts(static_cast<std::size_t>(codes));
-  std::vector<std::int64_t> last(counts.size());
+  std::vector<std::int64_t> last(counts.size()), renewed(counts.size());
   if (codes > 0) {
     file.read(detail::code_counts, counts.data(), codes);
     file.read(detail::code_steps, last.data(), codes);
+    file.read(detail::code_renewals, renewed.data(), codes);
   }
   for (const auto& b : blocks)
     b.set->each(
         [&](parameter<Exec> p) { detail::read_tensor<Exec>(file, model.exec(), b.prefix + p.name(), p, b.memory); });
   model.parameters().refresh();
   if (state.discriminator) state.discriminator->refresh();
-  state.codes->restore(std::move(counts), std::move(last));
+  state.codes->restore(std::move(counts), std::move(last), std::move(renewed));
+  *state.scale = std::move(scale);
   return next;
 }
 

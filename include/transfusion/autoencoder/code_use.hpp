@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,9 @@ class code_use {
 
   code_use() = default;
   explicit code_use(index_t codes)
-      : counts_(static_cast<std::size_t>(codes), 0), last_(static_cast<std::size_t>(codes), never) {}
+      : counts_(static_cast<std::size_t>(codes), 0),
+        last_(static_cast<std::size_t>(codes), never),
+        renewed_(static_cast<std::size_t>(codes), never) {}
 
   /// The codes of a step; steps rise.
   void add(index_t step, std::span<const token_t> codes) {
@@ -31,21 +34,21 @@ class code_use {
       last_[static_cast<std::size_t>(code)] = step;
     }
   }
-  /// Counts a code as read in this step.
-  void renew(index_t code, index_t step) { last_[static_cast<std::size_t>(code)] = step; }
+  /// A code that starts again gets as long as any other to be read.
+  void renew(index_t code, index_t step) { renewed_[static_cast<std::size_t>(code)] = step; }
 
-  /// The share of codes that were read in the last `window` steps, this one included.
-  double share(index_t step, index_t window) const {
-    return 1 - static_cast<double>(dead(step, window).size()) / static_cast<double>(last_.size());
+  /// How many codes were read in the last `window` steps, this one included.
+  index_t read(index_t step, index_t window) const {
+    return std::count_if(last_.begin(), last_.end(), [&](std::int64_t last) { return last > step - window; });
   }
-  /// The codes that were not.
+  /// The codes that were neither read nor renewed in them.
   std::vector<index_t> dead(index_t step, index_t window) const {
     std::vector<index_t> codes;
     for (std::size_t c = 0; c < last_.size(); ++c)
-      if (last_[c] <= step - window) codes.push_back(static_cast<index_t>(c));
+      if (std::max(last_[c], renewed_[c]) <= step - window) codes.push_back(static_cast<index_t>(c));
     return codes;
   }
-  /// 2 to the entropy of the codes, in bits: how many equally frequent ones there would be. 0 before the first step.
+  /// e to the entropy of the codes, in nats: how many equally frequent ones there would be. 0 before the first step.
   double perplexity() const {
     double all = 0, entropy = 0;
     for (double c : counts_) all += c;
@@ -57,17 +60,19 @@ class code_use {
 
   index_t codes() const { return static_cast<index_t>(last_.size()); }
 
-  /// For checkpoints: the counts and the step in which each code was read last, or `never`.
+  /// For checkpoints: the counts, and the step in which each code was read last and renewed last, or `never`.
   const std::vector<double>& counts() const { return counts_; }
   const std::vector<std::int64_t>& last_steps() const { return last_; }
-  void restore(std::vector<double> counts, std::vector<std::int64_t> last) {
+  const std::vector<std::int64_t>& renewed_steps() const { return renewed_; }
+  void restore(std::vector<double> counts, std::vector<std::int64_t> last, std::vector<std::int64_t> renewed) {
     counts_ = std::move(counts);
     last_ = std::move(last);
+    renewed_ = std::move(renewed);
   }
 
  private:
   std::vector<double> counts_;
-  std::vector<std::int64_t> last_;
+  std::vector<std::int64_t> last_, renewed_;
 };
 
 }  // namespace transfusion

@@ -24,6 +24,12 @@ struct codebook {
       visit("commitment", o.commitment);
     }
   };
+  /// Throws config_error naming the option, the value found and the value expected.
+  static void require_valid(const options& o) {
+    require<config_error>(o.codes > 0 && o.codes <= (index_t{1} << 24), "bottleneck.codes: found ", o.codes,
+                          ", expected 1 to ", index_t{1} << 24);
+    require<config_error>(o.commitment >= 0, "bottleneck.commitment: found ", o.commitment, ", expected >= 0");
+  }
   static constexpr double default_weight = 1;
   static constexpr const char* loss_name = "codebook";
 
@@ -35,13 +41,13 @@ struct codebook {
 
     /// Codes start as normal numbers: the encoder's output is about as large.
     layer(parameter_set<Exec>& set, const std::string& name, const options& o, index_t latent_channels)
-        : codes(
-              set.declare(name + ".codes", {require_codes(o), latent_channels}, initial_value::normal(1), decay::off)),
+        : codes(set.declare(name + ".codes", {(require_valid(o), o.codes), latent_channels}, initial_value::normal(1),
+                            decay::off)),
           commitment_(o.commitment) {}
 
     static index_t width(index_t latent_channels) { return latent_channels; }
 
-    /// weight: in the mean over images. A root.
+    /// weight: in the mean over images. The losses that come back are the means of (z - e)². A root.
     bottleneck_result<Exec> operator()(tape<Exec>& tape, var<Exec> encoded, const pixel_batch<Exec>& pixels,
                                        double weight, random_key) const {
       const auto nearest = find(tape, encoded);
@@ -81,13 +87,6 @@ struct codebook {
     }
 
    private:
-    static index_t require_codes(const options& o) {
-      require<config_error>(o.codes > 0 && o.codes <= (index_t{1} << 24), "bottleneck.codes: found ", o.codes,
-                            ", expected 1 to ", index_t{1} << 24);
-      require<config_error>(o.commitment >= 0, "bottleneck.commitment: found ", o.commitment, ", expected >= 0");
-      return o.codes;
-    }
-
     double commitment_;
   };
 };

@@ -26,6 +26,7 @@ struct feature_map {
 ///     // x: pixels in [-1, 1]; the network's weights have no gradients, pixels may.
 ///     std::vector<feature_map<Exec>> operator()(tape<Exec>&, var<Exec> pixels, const pixel_batch<Exec>& x) const;
 ///     double weight(index_t map, index_t channel) const;    // >= 0: of a channel's squared differences
+///     bool frozen() const;                                  // may be there, to be asked
 ///   };
 template <class Network, class Exec>
 concept feature_network = requires(const Network& network, tape<Exec>& tape, var<Exec> pixels,
@@ -44,9 +45,13 @@ class feature_distance {
  public:
   using real = typename Exec::real;
 
-  /// The network must outlive this object.
+  /// The network must outlive this object, and keeps the weights of channels that it has now. Throws config_error on a
+  /// negative weight, or where the network says that it is not frozen.
   feature_distance(Exec& exec, const Network& network) : network_(&network) {
     static_assert(feature_network<Network, Exec>);
+    if constexpr (requires { network.frozen(); })
+      require<config_error>(network.frozen(),
+                            "feature network: found parameters in training, expected none: parameters().freeze(\"\")");
     for (index_t m = 0; m < network.maps(); ++m)
       scales_.push_back(set_.declare("scale." + std::to_string(m), {network.channels(m)}, initial_value::ones()));
     set_.allocate(exec, 0);
@@ -54,8 +59,11 @@ class feature_distance {
     // A row of unit mean square, times √(w): its mean over channels is then the sum of w over those of unit length.
     for (index_t m = 0; m < network.maps(); ++m) {
       std::vector<real> roots;
-      for (index_t c = 0; c < network.channels(m); ++c)
+      for (index_t c = 0; c < network.channels(m); ++c) {
+        require<config_error>(network.weight(m, c) >= 0, "feature network: map ", m, ", channel ", c,
+                              ": weight: found ", network.weight(m, c), ", expected >= 0");
         roots.push_back(static_cast<real>(std::sqrt(network.weight(m, c))));
+      }
       exec.upload(scales_[static_cast<std::size_t>(m)].master().data, roots.data(), roots.size() * sizeof(real));
     }
     set_.refresh();

@@ -24,12 +24,17 @@ class frozen_autoencoder {
   frozen_autoencoder(Exec& exec, const std::filesystem::path& path)
       : frozen_autoencoder(exec, safetensors_file(path)) {}
 
-  /// Takes over a model that was trained here.
+  /// Takes over a model that was trained here, with the weights that it has: a file has the averaged ones.
   frozen_autoencoder(std::unique_ptr<autoencoder<Bottleneck, Exec>> model, std::optional<latent_scale> scale = {})
-      : model_(std::move(model)), scale_(std::move(scale)), tape_(model_->exec(), recording::off) {}
+      : model_(std::move(model)), scale_(std::move(scale)), tape_(model_->exec(), recording::off) {
+    if (!scale_) return;
+    require<config_error>(!discrete, "autoencoder: found a scale for latents that are codes, expected none");
+    scale_->require_valid(options().latent_channels);
+  }
 
   const autoencoder_options& options() const { return model_->options(); }
   autoencoder<Bottleneck, Exec>& model() const { return *model_; }
+  const std::optional<latent_scale>& scale() const { return scale_; }
 
   /// Channels of a latent: what the codec behind it is told.
   index_t channels() const { return discrete ? 1 : options().latent_channels; }
@@ -153,9 +158,12 @@ class frozen_autoencoder {
   mutable tape<Exec> tape_;  ///< keeps nothing between passes but its memory
 };
 
-/// The scale of the latents of a set, batch by batch: images_of(batch) for batch 0 to `batches` - 1.
+/// The scale of the latents of a set, batch by batch: images_of(batch) for batch 0 to `batches` - 1. Throws
+/// config_error where the coder has a scale already.
 template <class Bottleneck, class Exec, class Source>
 latent_scale measure_scale(const frozen_autoencoder<Bottleneck, Exec>& coder, index_t batches, Source&& images_of) {
+  static_assert(!frozen_autoencoder<Bottleneck, Exec>::discrete, "latents that are codes have no scale");
+  require<config_error>(!coder.scale(), "autoencoder: found latents that are scaled already, expected plain ones");
   latent_statistics statistics(coder.channels());
   for (index_t b = 0; b < batches; ++b) {
     const std::vector<image> images = images_of(b);

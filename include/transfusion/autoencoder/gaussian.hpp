@@ -17,6 +17,7 @@ struct gaussian {
     template <class Self, class Visit>
     static void visit_fields(Self&, Visit) {}
   };
+  static void require_valid(const options&) {}
   static constexpr double default_weight = 1e-6;
   static constexpr const char* loss_name = "kl";
 
@@ -29,7 +30,7 @@ struct gaussian {
     /// Means, then logarithms of variances.
     static index_t width(index_t latent_channels) { return 2 * latent_channels; }
 
-    /// weight: in the mean over images. The losses are sums over an image's latent. A root.
+    /// weight: in the mean over images. The losses that come back are sums over an image's latent. A root.
     bottleneck_result<Exec> operator()(tape<Exec>& tape, var<Exec> encoded, const pixel_batch<Exec>& pixels,
                                        double weight, random_key key) const {
       const auto noise = tape.saved_real(encoded.rows(), encoded.cols() / 2);
@@ -42,7 +43,7 @@ struct gaussian {
       return {drawn.z, drawn.kl};
     }
 
-    /// The means.
+    /// The means; on a tape that does not record.
     var<Exec> latents(tape<Exec>& tape, var<Exec> encoded) const {
       const view<const key_interval, 1> none;
       return gaussian_sample(tape, encoded, view<const real, 2>{}, none, view<const real, 1>{}).z;

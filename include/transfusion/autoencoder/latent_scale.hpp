@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,17 @@ struct latent_scale {
   /// And back.
   void undo(image& latent) const {
     each(latent, [](double x, double m, double d) { return x * d + m; });
+  }
+
+  /// Throws config_error unless there is a finite mean and a deviation above 0 for each of so many channels.
+  void require_valid(index_t channels) const {
+    for (const auto* numbers : {&mean, &deviation})
+      require<config_error>(static_cast<index_t>(numbers->size()) == channels, "latent scale: found ", numbers->size(),
+                            " numbers, expected one for each of ", channels, " latent channels");
+    for (std::size_t c = 0; c < mean.size(); ++c)
+      require<config_error>(std::isfinite(mean[c]) && std::isfinite(deviation[c]) && deviation[c] > 0,
+                            "latent scale: channel ", c, ": found mean ", mean[c], " and deviation ", deviation[c],
+                            ", expected finite numbers and a deviation > 0");
   }
 
  private:
@@ -49,6 +61,17 @@ class latent_statistics {
       squares_[i / plane] += x * x;
     }
     count_ += static_cast<double>(plane);
+  }
+
+  /// The same of rows [P, channels], a pixel each.
+  template <class T>
+  void add_rows(std::span<const T> rows) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const double x = static_cast<double>(rows[i]);
+      sums_[i % sums_.size()] += x;
+      squares_[i % sums_.size()] += x * x;
+    }
+    count_ += static_cast<double>(rows.size() / sums_.size());
   }
 
   /// Throws config_error on no latents, or a channel that is the same everywhere.

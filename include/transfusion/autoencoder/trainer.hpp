@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "transfusion/autoencoder/autoencoder.hpp"
@@ -13,6 +13,7 @@
 #include "transfusion/autoencoder/code_use.hpp"
 #include "transfusion/autoencoder/discriminator.hpp"
 #include "transfusion/autoencoder/feature_network.hpp"
+#include "transfusion/autoencoder/restart_codes.hpp"
 #include "transfusion/train/adamw.hpp"
 #include "transfusion/train/gathered.hpp"
 #include "transfusion/train/progress.hpp"
@@ -59,13 +60,17 @@ struct autoencoder_report {
   double discriminator_norm = 0;
   double rate = 0;
   double codes_used = 0;       ///< the share of the codes that the last 100 steps read; 0 without a codebook
-  double code_perplexity = 0;  ///< how many equally frequent codes they would be
+  double codes_dead = 0;       ///< how many they did not read
+  double codes_restarted = 0;  ///< how many started again in this step
+  double code_perplexity = 0;  ///< how many equally frequent codes those that are read would be
 };
 
 /// Trains an autoencoder, with its discriminator: all randomness is a pure function of (seed, step).
 /// Perceptual, Identity: frozen feature networks, or no_features.
 template <class Model, class Perceptual = no_features, class Identity = no_features>
 class autoencoder_trainer {
+  static constexpr bool has_codebook = requires(const Model& m) { m.bottleneck_options().codes; };
+
  public:
   using exec_type = typename Model::exec_type;
   using real = typename exec_type::real;
@@ -83,9 +88,12 @@ class autoencoder_trainer {
     if constexpr (!std::is_same_v<Identity, no_features>) identity_.emplace(model.exec(), identity);
     if constexpr (has_codebook) codes_ = code_use(model.bottleneck_options().codes);
     if (options.adversarial_from >= options.steps) return;
+    constexpr std::uint64_t apart = 0x9E3779B97F4A7C15;  // from the seeds that people choose
     discriminator_.emplace(model.exec(), model.options().channels, model.options().axes, options.discriminator,
-                           options.seed + 1);
-    discriminator_optimiser_.emplace(model.exec(), discriminator_->parameters(), options.optimiser);
+                           options.seed + apart);
+    adamw_options plain = options.optimiser;
+    plain.ema_decay = 0;
+    discriminator_optimiser_.emplace(model.exec(), discriminator_->parameters(), plain);
   }
 
   /// Runs the steps that are left. `images_of(step)` gives the images of a step, in [-1, 1], as a pure function of its
@@ -112,33 +120,43 @@ class autoencoder_trainer {
   /// One step of the autoencoder and, from its step on, of the discriminator. Throws numeric_error, before any weight
   /// changes, when a loss or gradient is not finite.
   autoencoder_report step(std::span<const image> images) {
-    tape_.reset();
-    gathered_.clear();
-    items_.clear();
     autoencoder_report r{.step = next_step_, .rate = rate_(next_step_)};
-    const auto x = model_->upload(tape_, images);
-    const auto made = model_->reconstruct(tape_, x, bottleneck_weight(), {options_.seed, step_word(), stream::noise});
-    gather(&autoencoder_report::bottleneck, made.bottleneck.losses);
     const bool judged = discriminator_ && next_step_ >= options_.adversarial_from;
-    std::span<const pixel_level> patches;
-    if (judged) patches = discriminator_->levels(tape_, x);
-    place_losses(x, made, patches);
-    if (judged) discriminator_->parameters().freeze("");  // what it scores here is the decoder's to learn from
-    tape_.backward();
-    if (judged) discriminator_->parameters().unfreeze("");
-    gather(&autoencoder_report::gradient_norm, optimiser_.measure_gradient());
-    if (judged) {
-      place_discriminator_losses(x, made.pixels, patches);
-      tape_.backward();
-      gather(&autoencoder_report::discriminator_norm, discriminator_optimiser_->measure_gradient());
+    reconstruction<exec_type> made;
+    try {
+      made = run_passes(images, judged);
+      read(r);
+    } catch (...) {  // what has gathered must not count in another step
+      model_->parameters().zero_gradients();
+      if (discriminator_) {
+        discriminator_->parameters().unfreeze("");
+        discriminator_->parameters().zero_gradients();
+      }
+      throw;
     }
-    read(r);
     optimiser_.step(next_step_, r.rate);
     if (judged) discriminator_optimiser_->step(next_step_ - options_.adversarial_from, r.rate);
     if constexpr (has_codebook) follow_codes(r, made);
     ++next_step_;
     return r;
   }
+
+  /// Measures the scale of the latents with the averaged weights, images_of(batch) for batch 0 to `batches` - 1, and
+  /// writes it with the checkpoint.
+  template <class Source>
+  void measure_latents(index_t batches, Source&& images_of) requires(!has_codebook) {
+    const averaged_weights<exec_type> averaged(model_->exec(), model_->parameters(), optimiser_);
+    tape<exec_type> plain(model_->exec(), recording::off);
+    latent_statistics statistics(model_->options().latent_channels);
+    for (index_t b = 0; b < batches; ++b) {
+      plain.reset();
+      const auto images = images_of(b);
+      const auto x = model_->upload(plain, std::span<const image>(images));
+      add_latents(statistics, plain, model_->bottleneck().latents(plain, model_->encode(plain, x)));
+    }
+    scale_ = statistics.scale();
+  }
+  const std::optional<latent_scale>& scale() const { return scale_; }
 
   /// Writes what a run needs to go on, atomically; nothing without a checkpoint path. It is an autoencoder's file as
   /// well.
@@ -159,10 +177,10 @@ class autoencoder_trainer {
             &optimiser_,
             discriminator_ ? &discriminator_->parameters() : nullptr,
             discriminator_optimiser_ ? &*discriminator_optimiser_ : nullptr,
-            &codes_};
+            &codes_,
+            &scale_};
   }
 
-  static constexpr bool has_codebook = requires(const Model& m) { m.bottleneck_options().codes; };
   static constexpr index_t code_window = 100;
 
   /// A loss that waits to be read: its mean over `count` numbers goes into a member of the report.
@@ -252,72 +270,97 @@ class autoencoder_trainer {
     gathered_.add(losses);
     items_.push_back({member, losses.size(), share / static_cast<double>(losses.size())});
   }
+  void add_latents(latent_statistics& statistics, tape<exec_type>& plain, var<exec_type> latents) {
+    const auto wide = plain.saved_real(latents.rows(), latents.cols());
+    model_->exec().widen(wide.flat(), latents.value().flat());
+    std::vector<real> host(static_cast<std::size_t>(wide.size()));
+    model_->exec().download(host.data(), wide.data, host.size() * sizeof(real));
+    statistics.add_rows(std::span<const real>(host));
+  }
+
   void gather(double autoencoder_report::*member, const std::vector<view<real, 1>>& maps) {
     for (const auto& losses : maps) gather(member, losses);
   }
 
-  /// Waits for losses and gradients. Throws numeric_error, with the gradients at zero again.
+  /// Waits for losses and gradients. Throws numeric_error where one is not finite.
   void read(autoencoder_report& r) {
     auto number = gathered_.read().begin();
     for (const item& i : items_)
       for (index_t n = 0; n < i.count; ++n) r.*i.member += i.share * static_cast<double>(*number++);
     r.gradient_norm = std::sqrt(r.gradient_norm);
     r.discriminator_norm = std::sqrt(r.discriminator_norm);
-    const auto names = column_names();
-    const auto values = columns(r);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (std::isfinite(values[i])) continue;
-      model_->parameters().zero_gradients();
-      if (discriminator_) discriminator_->parameters().zero_gradients();
-      throw numeric_error(
-          detail::message("step ", r.step, ": ", names[i], ": found ", values[i], ", expected a finite number"));
-    }
+    for (const auto& [name, member] : logged)
+      require<numeric_error>(std::isfinite(r.*member), "step ", r.step, ": ", name, ": found ", r.*member,
+                             ", expected a finite number");
   }
 
-  /// Counts the codes of a step, and gives those that nobody reads a new place: an encoded pixel drawn by chance
-  /// (Dhariwal et al. 2020, §3.2).
-  void follow_codes(autoencoder_report& r, const reconstruction<exec_type>& made) {
+  /// Everything up to the gradients of a step; what is to be read is gathered.
+  reconstruction<exec_type> run_passes(std::span<const image> images, bool judged) {
+    tape_.reset();
+    gathered_.clear();
+    items_.clear();
+    const auto x = model_->upload(tape_, images);
+    const auto made = model_->reconstruct(tape_, x, bottleneck_weight(), {options_.seed, step_word(), stream::noise});
+    gather(&autoencoder_report::bottleneck, made.bottleneck.losses);
+    std::span<const pixel_level> patches;
+    if (judged) patches = discriminator_->levels(tape_, x);
+    place_losses(x, made, patches);
+    if (judged) discriminator_->parameters().freeze("");  // what it scores here is the decoder's to learn from
+    tape_.backward();
+    if (judged) discriminator_->parameters().unfreeze("");
+    gather(&autoencoder_report::gradient_norm, optimiser_.measure_gradient());
+    if (judged) {
+      place_discriminator_losses(x, made.pixels, patches);
+      tape_.backward();
+      gather(&autoencoder_report::discriminator_norm, discriminator_optimiser_->measure_gradient());
+    }
+    return made;
+  }
+
+  /// Counts the codes of a step, and gives those that nobody reads a new place.
+  void follow_codes(autoencoder_report& r, const reconstruction<exec_type>& made) requires(has_codebook) {
     const auto device = made.bottleneck.codes;
-    std::vector<token_t> read(static_cast<std::size_t>(device.size()));
-    model_->exec().download(read.data(), device.data, read.size() * sizeof(token_t));
-    codes_.add(r.step, read);
-    r.codes_used = codes_.share(r.step, code_window);
+    std::vector<token_t> found(static_cast<std::size_t>(device.size()));
+    model_->exec().download(found.data(), device.data, found.size() * sizeof(token_t));
+    codes_.add(r.step, found);
+    const index_t read = codes_.read(r.step, code_window);
+    r.codes_used = static_cast<double>(read) / static_cast<double>(codes_.codes());
+    r.codes_dead = static_cast<double>(codes_.codes() - read);
     r.code_perplexity = codes_.perplexity();
-    if (options_.restart_codes_after == 0) return;
+    if (options_.restart_codes_after == 0 || r.step + 1 < options_.restart_codes_after) return;
     const auto dead = codes_.dead(r.step, options_.restart_codes_after);
-    if (!dead.empty()) restart(dead, made.encoded.value());
+    r.codes_restarted = static_cast<double>(dead.size());
+    if (dead.empty()) return;
+    restart_codes(tape_, model_->parameters(), optimiser_, model_->bottleneck().codes, dead, made.encoded.value(),
+                  {options_.seed, step_word(), stream::resampling});
+    for (index_t code : dead) codes_.renew(code, r.step);
   }
 
-  void restart(const std::vector<index_t>& dead, view<const typename exec_type::scalar, 2> encoded) {
-    auto& exec = model_->exec();
-    const auto wide = tape_.saved_real(encoded.rows(), encoded.cols());
-    exec.widen(wide.flat(), encoded.flat());
-    const auto table = model_->bottleneck().codes;
-    const random_key key{options_.seed, step_word(), stream::resampling};
-    for (index_t code : dead) {
-      const auto row = wide.row(key.below(static_cast<std::uint64_t>(code), encoded.rows()));
-      const index_t begin = table.offset() + code * table.cols(), end = begin + table.cols();
-      const view<const real, 1> from(row, table.cols());
-      exec.copy(model_->parameters().values().slice(begin, end), from);
-      if (optimiser_.average()) exec.copy(optimiser_.average().slice(begin, end), from);
-      exec.fill(optimiser_.first_moment().slice(begin, end), 0);
-      exec.fill(optimiser_.second_moment().slice(begin, end), 0);
-      codes_.renew(code, next_step_);
-    }
-    model_->parameters().refresh();
-  }
+  /// The report's columns in the log.
+  static constexpr std::pair<const char*, double autoencoder_report::*> logged[] = {
+      {"absolute", &autoencoder_report::absolute},
+      {Model::bottleneck_type::loss_name, &autoencoder_report::bottleneck},
+      {"perceptual", &autoencoder_report::perceptual},
+      {"identity", &autoencoder_report::identity},
+      {"adversarial", &autoencoder_report::adversarial},
+      {"discriminator", &autoencoder_report::discriminator},
+      {"gradient_norm", &autoencoder_report::gradient_norm},
+      {"discriminator_norm", &autoencoder_report::discriminator_norm},
+      {"rate", &autoencoder_report::rate},
+      {"codes_used", &autoencoder_report::codes_used},
+      {"codes_dead", &autoencoder_report::codes_dead},
+      {"codes_restarted", &autoencoder_report::codes_restarted},
+      {"code_perplexity", &autoencoder_report::code_perplexity}};
 
   static std::vector<std::string> column_names() {
-    return {"absolute",       Model::bottleneck_type::loss_name,
-            "perceptual",     "identity",
-            "adversarial",    "discriminator",
-            "gradient_norm",  "discriminator_norm",
-            "rate",           "codes_used",
-            "code_perplexity"};
+    std::vector<std::string> names;
+    for (const auto& [name, member] : logged) names.emplace_back(name);
+    return names;
   }
   static std::vector<double> columns(const autoencoder_report& r) {
-    return {r.absolute,      r.bottleneck,         r.perceptual, r.identity,   r.adversarial,    r.discriminator,
-            r.gradient_norm, r.discriminator_norm, r.rate,       r.codes_used, r.code_perplexity};
+    std::vector<double> values;
+    for (const auto& [name, member] : logged) values.push_back(r.*member);
+    return values;
   }
   static std::string details(const autoencoder_report& r) {
     std::string text = part("absolute", r.absolute) + part(Model::bottleneck_type::loss_name, r.bottleneck);
@@ -344,6 +387,7 @@ class autoencoder_trainer {
   gathered<exec_type> gathered_;
   std::vector<item> items_;  ///< of gathered_
   code_use codes_;
+  std::optional<latent_scale> scale_;
   index_t next_step_ = 0;
 };
 

@@ -42,8 +42,8 @@ class vgg {
   vgg(Exec& exec, const vgg_options& o, std::uint64_t seed)
       : exec_(&exec),
         options_((require_valid(o), o)),
-        windows_({3, 3}, {2, 2}, static_cast<index_t>(o.stages.size())),
-        pools_({2, 2}, {2, 2}, static_cast<index_t>(o.stages.size())) {
+        windows_({3, 3}, {2, 2}, static_cast<index_t>(o.stages.size()), pyramid_tables::windows),
+        pools_({2, 2}, {2, 2}, static_cast<index_t>(o.stages.size()), pyramid_tables::halvings) {
     if (!o.scale.empty())
       input_.emplace_back(inputs_, "input", o.image_channels, o.image_channels, bias::on, initial_value::zeros());
     index_t in = o.image_channels, place = 0;  // torchvision's: convolution, ReLU, …, pooling
@@ -77,8 +77,18 @@ class vgg {
     return weights_[static_cast<std::size_t>(map)][static_cast<std::size_t>(channel)];
   }
 
-  /// pixels: [N, C] of the images of x, in [-1, 1].
+  /// Whether no parameter is in training.
+  bool frozen() const { return parameters_.trained().empty(); }
+
+  /// pixels: [N, C] of the images of x, in [-1, 1]. Throws shape_error on other channels, or a side that is no multiple
+  /// of 2^(stages - 1): pooling would have to round.
   std::vector<feature_map<Exec>> operator()(tape<Exec>& tape, var<Exec> pixels, const pixel_batch<Exec>& x) const {
+    require_extent("vgg: image channels", pixels.cols(), options_.image_channels);
+    const index_t whole = index_t{1} << (stages_.size() - 1);
+    for (const image_place& i : x.shapes)
+      require<shape_error>(i.shape.height % whole == 0 && i.shape.width % whole == 0 && i.shape.depth == 1,
+                           "vgg: image of ", i.shape.height, " x ", i.shape.width, ": expected multiples of ", whole,
+                           " for ", stages_.size(), " stages");
     const auto windows = windows_.build(tape, x.shapes), pools = pools_.build(tape, x.shapes);
     std::vector<patch_grid> grids;
     for (const image_place& i : x.shapes) grids.push_back({i.shape.height, i.shape.width, i.shape.depth});
@@ -141,8 +151,13 @@ class vgg {
                                  const std::vector<index_t>& shape) {
     std::vector<float> values(static_cast<std::size_t>(*checked_product(shape)));
     file.read(name, values.data(), static_cast<index_t>(values.size()));
-    require<format_error>(file.find(name)->shape == shape, file.path().string(), ": tensor '", name,
-                          "': found another shape than expected, [", shape[0], ", ...], of as many elements");
+    const auto text = [](const std::vector<index_t>& extents) {
+      std::string list;
+      for (index_t e : extents) list += (list.empty() ? "[" : ", ") + std::to_string(e);
+      return list + "]";
+    };
+    require<format_error>(file.find(name)->shape == shape, file.path().string(), ": tensor '", name, "': found shape ",
+                          text(file.find(name)->shape), ", expected ", text(shape));
     return values;
   }
 

@@ -43,6 +43,17 @@ nlohmann::json autoencoder_json(const autoencoder_options& sizes, const typename
   return json;
 }
 
+/// Throws config_error on numbers that are no scale.
+inline std::optional<latent_scale> read_scale(const safetensors_file& file, index_t channels) {
+  if (!file.find(scale_mean)) return {};
+  latent_scale scale{std::vector<double>(static_cast<std::size_t>(channels)),
+                     std::vector<double>(static_cast<std::size_t>(channels))};
+  file.read(scale_mean, scale.mean.data(), channels);
+  file.read(scale_deviation, scale.deviation.data(), channels);
+  scale.require_valid(channels);
+  return scale;
+}
+
 }  // namespace detail
 
 /// Reads what an autoencoder's file says of it. Throws format_error on a file of something else, or of another
@@ -56,21 +67,18 @@ stored_autoencoder<Bottleneck> read_autoencoder(const safetensors_file& file) {
   const auto json = nlohmann::json::parse(found->second, nullptr, false);
   require<format_error>(json.is_object() && json.contains("bottleneck"), where, "found ", found->second,
                         ", expected a JSON object with a bottleneck");
-  const std::string kind = json.value("kind", std::string()), expected(policy_name<Bottleneck>());
+  const std::string expected = policy_name<Bottleneck>();
+  const std::string kind = json.contains("kind") && json.at("kind").is_string() ? json.at("kind") : "none";
   require<format_error>(kind == expected, where, "bottleneck: found ", kind, ", expected ", expected);
   stored_autoencoder<Bottleneck> stored;
   autoencoder_options::visit_fields(stored.sizes, detail::field_reader{json, where});
   Bottleneck::options::visit_fields(stored.bottleneck, detail::field_reader{json.at("bottleneck"), where});
   try {
     require_valid(stored.sizes);
+    Bottleneck::require_valid(stored.bottleneck);
+    stored.scale = detail::read_scale(file, stored.sizes.latent_channels);
   } catch (const config_error& fault) {
     throw format_error(where + fault.what());
-  }
-  if (file.find(detail::scale_mean)) {
-    const auto channels = static_cast<std::size_t>(stored.sizes.latent_channels);
-    stored.scale = latent_scale{std::vector<double>(channels), std::vector<double>(channels)};
-    file.read(detail::scale_mean, stored.scale->mean.data(), stored.sizes.latent_channels);
-    file.read(detail::scale_deviation, stored.scale->deviation.data(), stored.sizes.latent_channels);
   }
   return stored;
 }
@@ -91,11 +99,12 @@ void require_same_autoencoder(const safetensors_file& file, const autoencoder<Bo
 }  // namespace detail
 
 /// Writes an autoencoder's weights under their names with its sizes, the scale of its latents if it was measured, and
-/// `metadata`, atomically.
+/// `metadata`, atomically. Throws config_error on a scale of other channels.
 template <class Bottleneck, class Exec>
 void save_autoencoder(const std::filesystem::path& path, autoencoder<Bottleneck, Exec>& model,
                       const std::optional<latent_scale>& scale = {}, std::map<std::string, std::string> metadata = {}) {
   using real = typename Exec::real;
+  if (scale) scale->require_valid(model.options().latent_channels);
   std::vector<tensor_info> tensors;
   model.parameters().each([&](parameter<Exec> p) { tensors.push_back(tensor_info::of<real>(p.name(), p.shape())); });
   if (scale)
@@ -113,14 +122,16 @@ void save_autoencoder(const std::filesystem::path& path, autoencoder<Bottleneck,
   writer.commit();
 }
 
-/// Reads an autoencoder's weights; throws format_error, with nothing changed, on a file that does not fit. Of a
-/// checkpoint it takes the averaged weights where there are any.
+/// Reads an autoencoder's weights from its file or a checkpoint; throws format_error, with nothing changed, on a file
+/// that does not fit. Without averaged weights the trained ones are read.
 template <class Bottleneck, class Exec>
-void load_weights(const safetensors_file& file, autoencoder<Bottleneck, Exec>& model) {
+void load_weights(const safetensors_file& file, autoencoder<Bottleneck, Exec>& model,
+                  weights which = weights::averaged) {
   detail::require_same_autoencoder(file, model);
   std::string prefix;
   model.parameters().each([&](parameter<Exec> p) {
-    if (file.find("average." + p.name())) prefix = "average.";
+    if (which == weights::averaged && file.find(std::string(detail::average_prefix) + p.name()))
+      prefix = detail::average_prefix;
   });
   model.parameters().each([&](parameter<Exec> p) { detail::check_tensor<Exec>(file, prefix + p.name(), p); });
   model.parameters().each([&](parameter<Exec> p) {

@@ -17,13 +17,9 @@
 
 namespace transfusion {
 
-/// Which weights of a checkpoint to read: the trained ones, or their moving average where there is one.
-enum class weights { trained, averaged };
-
 namespace detail {
 
 inline constexpr const char* config_key = "transfusion.config";
-inline constexpr std::string_view average_prefix = "average.";
 
 /// Calls visit(name, member) for the options of a codec.
 template <class Options, class Visit>

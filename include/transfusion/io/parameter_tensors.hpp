@@ -1,13 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <charconv>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "transfusion/autograd/parameter.hpp"
 #include "transfusion/io/safetensors.hpp"
 
-namespace transfusion::detail {
+namespace transfusion {
+
+/// Which weights of a checkpoint to read: the trained ones, or their moving average where there is one.
+enum class weights { trained, averaged };
+
+namespace detail {
+
+inline constexpr std::string_view average_prefix = "average.";
+
+/// A whole number among the metadata. Throws format_error naming the key and, where it is not there, what the file was
+/// taken for.
+template <class Integer>
+Integer metadata_number(const safetensors_file& file, const char* key, const char* taken_for) {
+  const auto found = file.metadata().find(key);
+  require<format_error>(found != file.metadata().end(), file.path().string(), ": found no metadata \"", key,
+                        "\": is this ", taken_for, "?");
+  Integer value{};
+  const std::string& s = found->second;
+  const auto [end, fault] = std::from_chars(s.data(), s.data() + s.size(), value);
+  require<format_error>(fault == std::errc{} && end == s.data() + s.size(), file.path().string(), ": metadata \"", key,
+                        "\": found \"", s, "\", expected a whole number");
+  return value;
+}
 
 /// One tensor of a model's parameters, whole, through a host copy.
 template <class Exec>
@@ -44,4 +68,5 @@ void read_tensor(const safetensors_file& file, Exec& exec, const std::string& na
   exec.upload(block.data + p.offset(), host.data(), host.size() * sizeof(typename Exec::real));
 }
 
-}  // namespace transfusion::detail
+}  // namespace detail
+}  // namespace transfusion

@@ -64,9 +64,10 @@ struct convolution_taps {
   std::vector<token_t> reverse;   ///< [N, K]: for each row the pixel of the output that has it under tap k, or -1
   std::vector<patch_grid> grids;  ///< the output's, `strided` from those of the input
 
-  /// Fills the tables for images on these grids; memory is used again. A kernel is centred on the pixels at whole multiples of
-  /// the stride (zero padding of half a kernel); an even one reaches one pixel further behind its centre than before it.
-  /// Throws config_error for an empty kernel, a stride below 1, an empty grid, or more than 2^31 - 1 pixels.
+  /// Fills the tables for images on these grids; memory is used again. A kernel is centred on the pixels at whole
+  /// multiples of the stride (zero padding of half a kernel); an even one reaches one pixel further behind its centre
+  /// than before it. Throws config_error for an empty kernel, a stride below 1, an empty grid, or more than 2^31 - 1
+  /// pixels.
   void build(std::span<const patch_grid> from, patch_shape kernel, patch_shape stride = {}) {
     require<config_error>(kernel.depth > 0 && kernel.height > 0 && kernel.width > 0, "convolution_taps: kernel ",
                           kernel.depth, " x ", kernel.height, " x ", kernel.width, ", expected at least 1");

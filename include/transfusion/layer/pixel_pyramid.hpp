@@ -24,12 +24,16 @@ struct pixel_level {
   index_t rows() const { return image_of_row.size(); }
 };
 
+/// Which tables of neighbours a pyramid makes: those under the kernel at each pixel, those of the next coarser level,
+/// or both.
+enum class pyramid_tables { both, windows, halvings };
+
 /// Puts together, pass by pass, the tables of images at several resolutions, each coarser than the one before by the
 /// stride. Host memory is used again, so that a warm pass takes none.
 class pixel_pyramid {
  public:
-  pixel_pyramid(patch_shape kernel, patch_shape stride, index_t levels)
-      : kernel_(kernel), stride_(stride), levels_(levels) {}
+  pixel_pyramid(patch_shape kernel, patch_shape stride, index_t levels, pyramid_tables tables = pyramid_tables::both)
+      : kernel_(kernel), stride_(stride), levels_(levels), tables_(tables) {}
 
   /// Finest level first; alive until the tape's reset. Throws config_error on more than 2^31 - 1 pixels.
   template <class Exec>
@@ -40,12 +44,12 @@ class pixel_pyramid {
     for (index_t l = 0; l < levels_; ++l) {
       pixel_level level;
       upload_images(tape, level);
-      level.window = upload_taps(tape, {});
+      if (tables_ != pyramid_tables::halvings) level.window = upload_taps(tape, {});
       if (l + 1 < levels_) {
         nearest_rows(grids_, stride_, rows_);
         level.coarse_row = tape.upload(rows_);
-        level.halved = upload_taps(tape, stride_);
-        std::swap(grids_, taps_.grids);
+        if (tables_ != pyramid_tables::windows) level.halved = upload_taps(tape, stride_);
+        for (patch_grid& g : grids_) g = strided(g, stride_);
       }
       levels.push_back(level);
     }
@@ -83,6 +87,7 @@ class pixel_pyramid {
 
   patch_shape kernel_, stride_;
   index_t levels_;
+  pyramid_tables tables_;
   std::vector<patch_grid> grids_;  ///< of the level in work
   convolution_taps taps_;
   std::vector<token_t> rows_;

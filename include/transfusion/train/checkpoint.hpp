@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <charconv>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -35,25 +34,13 @@ auto checkpoint_blocks(Model& model, const adamw<typename Model::exec_type>& opt
   return blocks;
 }
 
-template <class Integer>
-Integer metadata_number(const safetensors_file& file, const char* key) {
-  const auto found = file.metadata().find(key);
-  require<format_error>(found != file.metadata().end(), file.path().string(), ": found no metadata \"", key,
-                        "\": is this a training checkpoint?");
-  Integer value{};
-  const std::string& s = found->second;
-  const auto [end, fault] = std::from_chars(s.data(), s.data() + s.size(), value);
-  require<format_error>(fault == std::errc{} && end == s.data() + s.size(), file.path().string(), ": metadata \"", key,
-                        "\": found \"", s, "\", expected a whole number");
-  return value;
-}
-
 }  // namespace detail
 
 /// How far the run had come that wrote a checkpoint.
 inline training_state stored_training_state(const safetensors_file& file) {
-  const training_state state{detail::metadata_number<index_t>(file, detail::step_key),
-                             detail::metadata_number<std::uint64_t>(file, detail::seed_key)};
+  const char* taken_for = "a training checkpoint";
+  const training_state state{detail::metadata_number<index_t>(file, detail::step_key, taken_for),
+                             detail::metadata_number<std::uint64_t>(file, detail::seed_key, taken_for)};
   require<format_error>(state.next_step >= 0, file.path().string(), ": metadata \"", detail::step_key, "\": found ",
                         state.next_step, ", expected >= 0");
   return state;

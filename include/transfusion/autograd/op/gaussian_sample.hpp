@@ -28,6 +28,8 @@ sampled_latent<Exec> gaussian_sample(tape<Exec>& tape, var<Exec> moments, view<c
     require_extent("gaussian_sample: rows of the noise", noise.rows(), moments.rows());
     require_extent("gaussian_sample: columns of the noise", noise.cols(), channels);
   }
+  require<shape_error>(ranges.size() > 0 || !tape.records(),
+                       "gaussian_sample: found no ranges of images on a tape that records, expected one at least");
   if (weights) require_extent("gaussian_sample: weights", weights.size(), ranges.size());
   // The divergence first: its gradient does not wait for anyone to use z.
   const auto kl = tape.saved_real(ranges.size());
