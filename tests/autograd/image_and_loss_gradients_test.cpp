@@ -2,8 +2,10 @@
 #define BOOST_TEST_MODULE autograd_image_and_loss_gradients
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <utility>
 #include <vector>
 
+#include "autograd/contrastive_cases.hpp"
 #include "autograd/gradient_cases.hpp"
 #include "transfusion/autograd/op/gaussian_sample.hpp"
 #include "transfusion/autograd/op/head_cross_entropy.hpp"
@@ -12,6 +14,7 @@
 #include "transfusion/autograd/op/timestep_embedding.hpp"
 
 using namespace gradient_cases;
+using namespace contrastive_cases;
 
 namespace {
 
@@ -196,6 +199,120 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_perfect_prediction_has_no_squared_error, Exec, t
       squared_error(t, prediction, prediction.value().flat(), t.upload(places), t.upload(std::vector<double>{1, 1}));
   for (double l : on_host(exec, losses)) BOOST_TEST(l == 0);
   for (double d : on_host(exec, t.gradient(prediction))) BOOST_TEST(d == 0);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(unit_rows_gradients, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  for (const auto [rows, width, unused] : shapes) {
+    gradient_check check(exec, 22);
+    const auto x = check.input("x", rows, width + 1);
+    expect(check.run([&](auto& t, auto& v) { return weighted_output(t, unit_rows(t, v[x], 3), key); }),
+           shape_text(rows, width + 1));
+    tape<poisoned<Exec>> t(exec);
+    const auto drawn_rows = t.variable(rows, width);
+    exec.normal(drawn_rows.value().flat(), key, 1.0);
+    const auto found = on_host(exec, unit_rows(t, drawn_rows, 3).value());
+    for (auto row = found.begin(); row != found.end(); row += width) {
+      double squares = 0;
+      for (auto v = row; v != row + width; ++v) squares += *v * *v;
+      BOOST_TEST(squares == 9, boost::test_tools::tolerance(1e-9));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(contrastive_gradients, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  for (const auto& [pairs, width] : {std::pair<index_t, index_t>{1, 3}, {2, 2}, {5, 3}, {9, 4}})
+    for (const bool learnt : {false, true}) {
+      gradient_check check(exec, 23);
+      const auto images = check.input("images", pairs, width), texts = check.input("texts", pairs, width);
+      parameter<poisoned<Exec>> factor;
+      if (learnt) factor = check.parameters().declare("factor", {1, 1}, initial_value::normal(1));
+      expect(
+          check.run([&](auto& t, auto& v) { return total(exec, contrastive_loss(t, v[images], v[texts], 3, factor)); }),
+          shape_text(pairs, width, learnt));
+    }
+}
+
+// One variable as both sides: what both directions leave adds up.
+BOOST_AUTO_TEST_CASE_TEMPLATE(contrastive_gradients_of_rows_with_themselves, Exec, test_support::double_policies) {
+  poisoned<Exec> exec;
+  gradient_check check(exec, 24);
+  const auto x = check.input("x", 4, 3);
+  expect(check.run([&](auto& t, auto& v) { return total(exec, contrastive_loss(t, v[x], v[x], 2)); }), "4 3");
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(contrastive_value, Exec, test_support::policies) {
+  constexpr std::size_t pairs = 3, width = 2;
+  constexpr double scale = 4;
+  const auto images = normal_numbers(pairs * width, 25), texts = normal_numbers(pairs * width, 26);
+  const auto found = contrastive_pass<Exec>(images, texts, pairs, scale);
+  double logits[pairs][pairs];
+  for (std::size_t i = 0; i < pairs; ++i)
+    for (std::size_t j = 0; j < pairs; ++j) {
+      const double *a = &images[2 * i], *b = &texts[2 * j];
+      logits[i][j] = scale * (a[0] * b[0] + a[1] * b[1]) / (std::hypot(a[0], a[1]) * std::hypot(b[0], b[1]));
+    }
+  for (std::size_t i = 0; i < pairs; ++i) {
+    double of_image = 0, of_text = 0;
+    for (std::size_t j = 0; j < pairs; ++j) of_image += std::exp(logits[i][j]), of_text += std::exp(logits[j][i]);
+    BOOST_TEST(std::abs(found[0][i] - (std::log(of_image) - logits[i][i])) < 1e-5);
+    BOOST_TEST(std::abs(found[1][i] - (std::log(of_text) - logits[i][i])) < 1e-5);
+  }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(contrastive_loss_is_the_references, Exec, test_support::policies) {
+  for (const auto& [pairs, width] : {std::pair<index_t, index_t>{1, 5}, {17, 33}, {64, 16}}) {
+    const auto images = normal_numbers(pairs * width, 27), texts = normal_numbers(pairs * width, 28);
+    const auto expected = contrastive_pass<reference_exec<double>>(images, texts, pairs, 10);
+    const auto found = contrastive_pass<Exec>(images, texts, pairs, 10);
+    for (std::size_t part = 0; part < expected.size(); ++part)
+      for (std::size_t i = 0; i < expected[part].size(); ++i)
+        BOOST_TEST(std::abs(found[part][i] - expected[part][i]) < 1e-5);
+  }
+}
+
+// Equal pairs at right angles to all others: log(1 + (B - 1) exp(-scale)), which goes to 0.
+BOOST_AUTO_TEST_CASE_TEMPLATE(contrastive_loss_of_pairs_at_right_angles, Exec, test_support::policies) {
+  constexpr index_t pairs = 4;
+  std::vector<double> axes(pairs * pairs);
+  for (std::size_t i = 0; i < pairs; ++i) axes[i * pairs + i] = 0.5 + static_cast<double>(i);
+  for (const double scale : {0.1, 1.0, 10.0, 100.0}) {
+    const auto found = contrastive_pass<Exec>(axes, axes, pairs, scale);
+    for (const std::size_t direction : {0, 1})
+      for (const double loss : found[direction])
+        BOOST_TEST(std::abs(loss - std::log1p((pairs - 1) * std::exp(-scale))) < 1e-5);
+  }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(contrastive_loss_heeds_no_order_and_no_length, Exec, test_support::policies) {
+  constexpr index_t pairs = 5, width = 3;
+  const auto images = normal_numbers(pairs * width, 29), texts = normal_numbers(pairs * width, 30);
+  const std::vector<std::size_t> order{3, 0, 4, 1, 2};
+  auto longer = reordered(images, width, order);
+  for (double& v : longer) v *= 7;
+  const auto plain = contrastive_pass<Exec>(images, texts, pairs, 5);
+  const auto other = contrastive_pass<Exec>(longer, reordered(texts, width, order), pairs, 5);
+  for (const std::size_t direction : {0, 1})
+    for (std::size_t n = 0; n < order.size(); ++n)
+      BOOST_TEST(std::abs(other[direction][n] - plain[direction][order[n]]) < 1e-5);
+  const auto gradients = reordered(plain[3], width, order);
+  for (std::size_t i = 0; i < gradients.size(); ++i) BOOST_TEST(std::abs(other[3][i] - gradients[i]) < 1e-5);
+}
+
+BOOST_AUTO_TEST_CASE(contrastive_loss_refuses_what_is_no_batch_of_pairs) {
+  reference_exec<double> exec;
+  tape<reference_exec<double>> t(exec);
+  parameter_set<reference_exec<double>> set;
+  const auto factor = set.declare("factor", {1, 2}, drawn);
+  set.allocate(exec, 1);
+  const auto x = variable_of(t, {1, 2, 3, 4, 5, 6}, 2);
+  BOOST_CHECK_THROW(contrastive_loss(t, x, variable_of(t, {1, 2, 3}, 1), 1), shape_error);
+  BOOST_CHECK_THROW(contrastive_loss(t, x, variable_of(t, {1, 2}, 2), 1), shape_error);
+  BOOST_CHECK_THROW(contrastive_loss(t, x, x, 1, factor), shape_error);
+  BOOST_CHECK_THROW(contrastive_loss(t, t.variable(0, 3), t.variable(0, 3), 1), config_error);
+  for (const double scale : {0.0, -1.0, std::nan("")})
+    BOOST_CHECK_THROW(contrastive_loss(t, x, x, scale), config_error);
 }
 
 // Wide predictions, so that none lies within a step of a kink.

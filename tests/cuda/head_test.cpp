@@ -3,11 +3,14 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
+#include "autograd/contrastive_cases.hpp"
 #include "cuda/device_array.hpp"
 #include "cuda/tolerances.hpp"
 #include "transfusion/cuda/cross_entropy.cuh"
+#include "transfusion/cuda/elementwise.cuh"
 #include "transfusion/cuda/embedding.cuh"
 #include "transfusion/cuda/memory.cuh"
+#include "transfusion/cuda/norm.cuh"
 #include "transfusion/testing/compare.hpp"
 
 using namespace cuda_tests;
@@ -131,6 +134,31 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(large_logits_stay_finite, Scalar, scalars) {
   BOOST_TEST(log_z.found() == (std::vector<float>{4096, 4096}));
   BOOST_TEST(static_cast<float>(dx.found()[0]) == 512);
   BOOST_TEST(static_cast<float>(dx.found()[1]) == 0);
+}
+
+// Both ways of a pair through the head's pass: what it adds up in float is narrowed into a gradient. A logit is a scale
+// times a product of rounded rows, and a gradient is of that scale times a weight, 1 / 2B, over the length of its row.
+BOOST_AUTO_TEST_CASE_TEMPLATE(contrastive_loss_is_near_the_references, Scalar, scalars) {
+  constexpr double scale = 5, rounding = std::is_same_v<Scalar, bf16> ? 1.0 / 32 : 4e-6;
+  for (const index_t pairs : {1, 7, 64})
+    for (const index_t width : {3, 33}) {
+      const auto images = contrastive_cases::normal_numbers(pairs * width, 5),
+                 texts = contrastive_cases::normal_numbers(pairs * width, 6);
+      const auto expected = contrastive_cases::contrastive_pass<reference_exec<double>>(images, texts, pairs, scale),
+                 found = contrastive_cases::contrastive_pass<cuda_exec<Scalar>>(images, texts, pairs, scale);
+      for (std::size_t part = 0; part < 4; ++part) {
+        const auto& rows = part == 2 ? images : texts;
+        double worst = 0;
+        for (std::size_t i = 0; i < expected[part].size(); ++i) {
+          double squares = 0;
+          for (std::size_t c = 0, of = i / static_cast<std::size_t>(width); c < static_cast<std::size_t>(width); ++c)
+            squares += part < 2 ? 0 : std::pow(rows[of * static_cast<std::size_t>(width) + c], 2);
+          const double size = part < 2 ? scale : scale / (static_cast<double>(2 * pairs) * std::sqrt(squares));
+          worst = std::max(worst, std::abs(found[part][i] - expected[part][i]) / size);
+        }
+        BOOST_TEST(worst < rounding);
+      }
+    }
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(embeddings_are_copied_exactly, Scalar, scalars) {
