@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "examples/files.hpp"
+#include "scenes/support/fit.hpp"
+#include "scenes/support/score.hpp"
 #include "support/paired_embedder.hpp"
 #include "transfusion/metric/similarity.hpp"
 
@@ -147,4 +150,55 @@ BOOST_AUTO_TEST_CASE(refuses_files_of_something_else) {
   write({{"paired_embedder", R"({"picture_channels": 3, "height": 8, "width": 8, "vocabulary": 9, "words": 2,
                                 "channels": [4], "hidden": 8, "features": 4})"}});
   files::check_throws<tf::format_error>(read, {"picture.convolution.0.weight", "found none"});
+}
+
+namespace {
+
+/// What is asked for, `each` of every task, and pictures of nothing.
+std::vector<std::vector<scenes::drawn_picture>> asked_for(index_t each) {
+  std::vector<std::vector<scenes::drawn_picture>> all;
+  for (index_t t = 0; t < scenes::task_count; ++t) {
+    auto& pictures = all.emplace_back();
+    for (index_t i = 0; i < each; ++i)
+      pictures.push_back({asked_prompt(scenes::task_at(t), static_cast<std::uint64_t>(i)), {}});
+  }
+  return all;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(each_prompt_is_compared_once_and_tasks_take_turns) {
+  const auto asked = asked_for(40);
+  std::set<std::string> prompts, chosen;
+  for (const auto& pictures : asked)
+    for (const auto& p : pictures) prompts.insert(caption(p.asked));
+  const auto all = different_prompts(asked, 1000), few = different_prompts(asked, 9);
+  for (const auto& p : all) chosen.insert(caption(p.asked));
+  BOOST_TEST((chosen == prompts));
+  BOOST_TEST(all.size() == prompts.size());
+  BOOST_REQUIRE(few.size() == 9u);
+  for (std::size_t i = 0; i < few.size(); ++i) BOOST_TEST((few[i].asked == asked[i % 6][i / 6].asked));
+}
+
+BOOST_AUTO_TEST_CASE(an_embedder_of_scenes_tells_true_pictures_from_exchanged_ones) {
+  const files::temporary_folder folder;
+  const std::string path = folder / "embedder.safetensors";
+  const auto embedder = scenes::scene_embedder({.save_to = path, .steps = 120, .pairs = 16, .quiet = true}, 32, 1);
+  const auto shown = scenes::true_pictures(different_prompts(asked_for(10), 30), 32, 1);
+  auto exchanged = shown;
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    BOOST_TEST(is_right(shown[i].asked, shown[i].picture));
+    exchanged[i].picture = shown[(i + 1) % shown.size()].picture;
+  }
+  const auto fit = fit_of(*embedder, shown), unfit = fit_of(*embedder, exchanged);
+  BOOST_TEST_MESSAGE(fit.similarity.low << " against " << unfit.similarity.high << ", recall at 5 "
+                                        << fit.recall_5.value << " against " << unfit.recall_5.value);
+  BOOST_TEST(fit.similarity.low > unfit.similarity.high);
+  BOOST_TEST(fit.recall_5.value > unfit.recall_5.value);
+  BOOST_TEST(fit.recall_5.value >= fit.recall_1.value);
+
+  const auto again = scenes::scene_embedder({.file = path}, 32, 1);
+  BOOST_TEST(fit_of(*again, shown).similarity.value == fit.similarity.value);
+  files::check_throws<tf::format_error>([&] { scenes::scene_embedder({.file = path}, 64, 1); },
+                                        {path, "found pictures of 32 x 32", "expected 64 x 64"});
 }

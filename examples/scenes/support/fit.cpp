@@ -50,7 +50,8 @@ std::unique_ptr<support::paired_embedder> scene_embedder(const embedder_source& 
     return embedder;
   }
   auto embedder = std::make_unique<support::paired_embedder>(threads, sizes, from.seed);
-  embedder->train([&](index_t step) { return different_pairs(from, step, side); }, {.steps = from.steps});
+  embedder->train([&](index_t step) { return different_pairs(from, step, side); },
+                  {.steps = from.steps, .quiet = from.quiet});
   if (!from.save_to.empty()) embedder->save(from.save_to);
   return embedder;
 }

@@ -13,11 +13,12 @@ namespace scenes {
 
 /// Where the embedder comes from.
 struct embedder_source {
-  std::string file;      ///< a saved one; empty: train one
-  std::string save_to;   ///< where to leave a trained one; empty: nowhere
-  index_t steps = 2000;  ///< of training
-  index_t pairs = 64;    ///< a step
+  std::string file = {};     ///< a saved one; empty: train one
+  std::string save_to = {};  ///< where to leave a trained one; empty: nowhere
+  index_t steps = 2000;      ///< of training
+  index_t pairs = 64;        ///< a step
   std::uint64_t seed = 1;
+  bool quiet = false;
 
   void add_to(CLI::App& app);
 };
