@@ -35,6 +35,8 @@ embedder_options checked(const embedder_options& o) {
       tf::require<tf::config_error>(value > 0, "paired_embedder.", name, ": found ", value, ", expected > 0");
     }
   });
+  tf::require<tf::config_error>(o.picture.depth == 1, "paired_embedder.picture: depth: found ", o.picture.depth,
+                                ", expected 1");
   return o;
 }
 
@@ -168,6 +170,8 @@ double paired_embedder::train(const std::function<std::vector<captioned_picture>
       pictures.push_back(std::move(picture));
       captions.push_back(std::move(caption));
     }
+    tf::require<tf::config_error>(!pictures.empty(), "paired_embedder: step ", step,
+                                  ": found no pairs, expected one at least");
     tape.reset();
     const auto losses =
         contrastive_loss(tape, picture_tower(tape, pictures), caption_tower(tape, captions), first_scale, scale_);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
@@ -20,7 +21,7 @@ using tf::index_t;
 
 /// Sizes of a paired_embedder.
 struct embedder_options {
-  tf::image_shape picture;                     ///< of every picture
+  tf::image_shape picture;                     ///< of every picture; of depth 1
   index_t vocabulary = 0;                      ///< V
   index_t words = 12;                          ///< most tokens of a caption
   std::vector<index_t> channels{32, 64, 128};  ///< of the convolutions, each over half of the pixels before it
@@ -60,7 +61,7 @@ class paired_embedder {
  public:
   using exec = tf::cpu_exec<float>;
 
-  /// `threads` = 0 takes every core. Throws config_error on a size below 1.
+  /// `threads` = 0 takes every core. Throws config_error on a size below 1, or a depth above it.
   paired_embedder(int threads, const embedder_options& o, std::uint64_t seed);
   /// One that was saved. Throws format_error on a file that holds none.
   paired_embedder(int threads, const std::filesystem::path& path);
@@ -68,7 +69,8 @@ class paired_embedder {
   paired_embedder& operator=(const paired_embedder&) = delete;
 
   /// Trains on the pairs of each step with the contrastive loss and AdamW; returns the loss of the last step. Best
-  /// with different captions within a step: each of equal ones counts as wrong for the other.
+  /// with different captions within a step: each of equal ones counts as wrong for the other. Throws as `embed`, and
+  /// config_error on a step without pairs.
   double train(const std::function<std::vector<captioned_picture>(index_t step)>& pairs_of,
                const embedder_training& how);
 
@@ -84,9 +86,9 @@ class paired_embedder {
  private:
   using var = tf::var<exec>;
 
+  paired_embedder(int threads, const tf::safetensors_file& file);
   var picture_tower(tf::tape<exec>& tape, std::span<const tf::image> pictures);
   var caption_tower(tf::tape<exec>& tape, std::span<const std::vector<tf::token_t>> captions);
-  paired_embedder(int threads, const tf::safetensors_file& file);
 
   exec exec_;
   embedder_options options_;

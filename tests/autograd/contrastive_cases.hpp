@@ -44,7 +44,8 @@ var<Exec> variable_of(tape<Exec>& t, const std::vector<double>& values, index_t 
   return x;
 }
 
-/// What a contrastive loss and its way back leave: the loss of each row, then the gradients of images and texts.
+/// What a contrastive loss and its way back leave: the loss of each row, then the gradients of images, texts and
+/// factor. A learnt factor of a half has a part in the scale.
 template <class Exec>
 std::vector<std::vector<double>> contrastive_pass(const std::vector<double>& images, const std::vector<double>& texts,
                                                   index_t pairs, double scale) {
@@ -57,7 +58,11 @@ std::vector<std::vector<double>> contrastive_pass(const std::vector<double>& ima
     tape.exec().copy(gradients[0].flat(), tape.gradient(x).flat());
     tape.exec().copy(gradients[1].flat(), tape.gradient(y).flat());
   });
-  const auto losses = contrastive_loss(t, x, y, scale);
+  parameter_set<Exec> set;
+  const auto factor = set.declare("factor", {1, 1}, {.constant = 0.5});
+  set.allocate(exec, 1);
+  set.allocate_gradients();
+  const auto losses = contrastive_loss(t, x, y, 2 * scale, factor);
   t.backward();
   std::vector<std::vector<double>> all;
   const auto keep = [&](const auto& found) {
@@ -66,6 +71,7 @@ std::vector<std::vector<double>> contrastive_pass(const std::vector<double>& ima
   };
   for (const auto each : {losses.images, losses.texts}) keep(on_host(exec, each));
   for (const auto& each : gradients) keep(on_host(exec, each));
+  keep(on_host(exec, factor.gradient()));
   return all;
 }
 

@@ -9,8 +9,10 @@
 #include "transfusion/cuda/cross_entropy.cuh"
 #include "transfusion/cuda/elementwise.cuh"
 #include "transfusion/cuda/embedding.cuh"
+#include "transfusion/cuda/linear.cuh"
 #include "transfusion/cuda/memory.cuh"
 #include "transfusion/cuda/norm.cuh"
+#include "transfusion/cuda/random.cuh"
 #include "transfusion/testing/compare.hpp"
 
 using namespace cuda_tests;
@@ -137,27 +139,38 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(large_logits_stay_finite, Scalar, scalars) {
 }
 
 // Both ways of a pair through the head's pass: what it adds up in float is narrowed into a gradient. A logit is a scale
-// times a product of rounded rows, and a gradient is of that scale times a weight, 1 / 2B, over the length of its row.
+// times a product of rounded rows; a row's gradient is of that scale times a weight, 1 / 2B, over its length.
 BOOST_AUTO_TEST_CASE_TEMPLATE(contrastive_loss_is_near_the_references, Scalar, scalars) {
   constexpr double scale = 5, rounding = std::is_same_v<Scalar, bf16> ? 1.0 / 32 : 4e-6;
+  const auto length = [](const std::vector<double>& rows, std::size_t n, std::size_t width) {
+    double squares = 0;
+    for (std::size_t c = 0; c < width; ++c) squares += rows[n * width + c] * rows[n * width + c];
+    return std::sqrt(squares);
+  };
   for (const index_t pairs : {1, 7, 64})
     for (const index_t width : {3, 33}) {
       const auto images = contrastive_cases::normal_numbers(pairs * width, 5),
                  texts = contrastive_cases::normal_numbers(pairs * width, 6);
       const auto expected = contrastive_cases::contrastive_pass<reference_exec<double>>(images, texts, pairs, scale),
                  found = contrastive_cases::contrastive_pass<cuda_exec<Scalar>>(images, texts, pairs, scale);
-      for (std::size_t part = 0; part < 4; ++part) {
-        const auto& rows = part == 2 ? images : texts;
-        double worst = 0;
-        for (std::size_t i = 0; i < expected[part].size(); ++i) {
-          double squares = 0;
-          for (std::size_t c = 0, of = i / static_cast<std::size_t>(width); c < static_cast<std::size_t>(width); ++c)
-            squares += part < 2 ? 0 : std::pow(rows[of * static_cast<std::size_t>(width) + c], 2);
-          const double size = part < 2 ? scale : scale / (static_cast<double>(2 * pairs) * std::sqrt(squares));
-          worst = std::max(worst, std::abs(found[part][i] - expected[part][i]) / size);
-        }
-        BOOST_TEST(worst < rounding);
-      }
+      const auto columns = static_cast<std::size_t>(width);
+      const auto worst = [&](std::size_t part, auto size) {
+        double most = 0;
+        for (std::size_t i = 0; i < expected[part].size(); ++i)
+          most = std::max(most, std::abs(found[part][i] - expected[part][i]) / size(i));
+        return most;
+      };
+      const auto of_logits = [&](std::size_t) { return scale; };
+      const auto of_gradient = [&](const std::vector<double>& rows) {
+        return [&](std::size_t i) {
+          return scale / (static_cast<double>(2 * pairs) * length(rows, i / columns, columns));
+        };
+      };
+      BOOST_TEST(worst(0, of_logits) < rounding);
+      BOOST_TEST(worst(1, of_logits) < rounding);
+      BOOST_TEST(worst(2, of_gradient(images)) < rounding);
+      BOOST_TEST(worst(3, of_gradient(texts)) < rounding);
+      BOOST_TEST(worst(4, of_logits) < 2 * rounding);  // the factor is a half
     }
 }
 

@@ -129,6 +129,11 @@ BOOST_AUTO_TEST_CASE(refuses_what_does_not_fit) {
   none = small();
   none.channels = {8, -1};
   files::check_throws<tf::config_error>([&] { paired_embedder(1, none, 1); }, {"channels: found -1"});
+  none = small();
+  none.picture.depth = 2;
+  files::check_throws<tf::config_error>([&] { paired_embedder(1, none, 1); }, {"depth: found 2, expected 1"});
+  const auto no_pairs = [](index_t) { return std::vector<captioned_picture>(); };
+  files::check_throws<tf::config_error>([&] { e.train(no_pairs, quick); }, {"step 0", "found no pairs"});
 }
 
 BOOST_AUTO_TEST_CASE(refuses_files_of_something_else) {

@@ -17,8 +17,7 @@ struct contrastive_losses {
 
 namespace detail {
 
-/// Σ 1/(2B) · (-log softmax(keys queries[n])[n]), with the gradients of both on a recording tape. queries, keys: [B,
-/// F].
+/// Σ 1/(2B) · (-log softmax(keys queries[n])[n]), with the gradients of both on a recording tape. Both: [B, F].
 template <class Exec>
 view<typename Exec::real, 1> own_key_loss(tape<Exec>& tape, var<Exec> queries, var<Exec> keys,
                                           view<const token_t, 1> own) {
