@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(contrastive_loss_of_pairs_at_right_angles, Exec, t
   for (std::size_t i = 0; i < pairs; ++i) axes[i * pairs + i] = 0.5 + static_cast<double>(i);
   for (const double scale : {0.1, 1.0, 10.0, 100.0}) {
     const auto found = contrastive_pass<Exec>(axes, axes, pairs, scale);
-    for (const std::size_t direction : {0, 1})
+    for (const std::size_t direction : {0u, 1u})
       for (const double loss : found[direction])
         BOOST_TEST(std::abs(loss - std::log1p((pairs - 1) * std::exp(-scale))) < 1e-5);
   }
@@ -293,7 +293,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(contrastive_loss_heeds_no_order_and_no_length, Exe
   for (double& v : longer) v *= 7;
   const auto plain = contrastive_pass<Exec>(images, texts, pairs, 5);
   const auto other = contrastive_pass<Exec>(longer, reordered(texts, width, order), pairs, 5);
-  for (const std::size_t direction : {0, 1})
+  for (const std::size_t direction : {0u, 1u})
     for (std::size_t n = 0; n < order.size(); ++n)
       BOOST_TEST(std::abs(other[direction][n] - plain[direction][order[n]]) < 1e-5);
   const auto gradients = reordered(plain[3], width, order);
