@@ -3,6 +3,7 @@
 
 #include "transfusion/autoencoder/autoencoder.hpp"
 #include "transfusion/autoencoder/frozen.hpp"
+#include "transfusion/autoencoder/latent_cache.hpp"
 #include "transfusion/autoencoder/trainer.hpp"
 #include "transfusion/autoencoder/vgg.hpp"
 #include "transfusion/io/autoencoder_file.hpp"
