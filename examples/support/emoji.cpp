@@ -13,6 +13,9 @@
 #include <memory>
 #include FT_FREETYPE_H
 #endif
+#if TRANSFUSION_HAS_HARFBUZZ
+#include <hb.h>
+#endif
 
 namespace support {
 namespace fs = std::filesystem;
@@ -63,21 +66,33 @@ std::string name_in(const std::string& comment, const std::string& where) {
 
 }  // namespace
 
-std::vector<emoji_name> read_emoji_names(const fs::path& file) {
+std::vector<emoji_sequence> read_emoji_sequences(const fs::path& file) {
   require_there(file, "unicode-data");
   std::istringstream in(read_file(file));
-  std::vector<emoji_name> names;
+  std::vector<emoji_sequence> emoji;
+  std::string group, subgroup;
   index_t number = 0;
   for (std::string line; std::getline(in, line);) {
     const std::string where = file.string() + ": line " + std::to_string(++number) + ": ";
+    for (const auto& [heading, into] : {std::pair("# group: ", &group), std::pair("# subgroup: ", &subgroup)})
+      if (line.starts_with(heading)) *into = line.substr(std::string_view(heading).size());
     if (line.empty() || line[0] == '#') continue;
     const std::size_t status = line.find(';'), comment = line.find('#');
     require<format_error>(status != line.npos && comment != line.npos && status < comment, where, "found \"", line,
                           "\", expected \"code points; status # emoji name\"");
     if (line.substr(status, comment - status).find(" fully-qualified") == line.npos) continue;
-    const auto codes = code_points(line.substr(0, status), where);
-    if (codes.size() == 1) names.push_back({codes[0], name_in(line.substr(comment + 1), where)});
+    auto codes = code_points(line.substr(0, status), where);
+    require<format_error>(!codes.empty(), where, "found no code point, expected one at least");
+    emoji.push_back({std::move(codes), name_in(line.substr(comment + 1), where), group, subgroup});
   }
+  require<format_error>(!emoji.empty(), file.string(), ": found no emoji, expected some");
+  return emoji;
+}
+
+std::vector<emoji_name> read_emoji_names(const fs::path& file) {
+  std::vector<emoji_name> names;
+  for (emoji_sequence& e : read_emoji_sequences(file))
+    if (e.codes.size() == 1) names.push_back({e.codes[0], std::move(e.name)});
   require<format_error>(!names.empty(), file.string(), ": found no emoji of one code point, expected some");
   return names;
 }
@@ -102,8 +117,9 @@ class color_font {
   }
 
   /// On white, centred in a square [3, side, side] of the larger side of the bitmap; nothing where the font has none.
-  byte_image draw(char32_t code) const {
-    const FT_UInt glyph = FT_Get_Char_Index(face_.get(), code);
+  byte_image draw(char32_t code) const { return draw_glyph(FT_Get_Char_Index(face_.get(), code)); }
+  /// The same for a glyph's number in the font; 0: none.
+  byte_image draw_glyph(FT_UInt glyph) const {
     if (glyph == 0 || FT_Load_Glyph(face_.get(), glyph, FT_LOAD_COLOR | FT_LOAD_RENDER) != 0) return {};
     const FT_Bitmap& bitmap = face_->glyph->bitmap;
     if (bitmap.pixel_mode != FT_PIXEL_MODE_BGRA || bitmap.width == 0 || bitmap.rows == 0) return {};
@@ -147,6 +163,71 @@ std::vector<emoji_picture> draw_emoji(const std::vector<emoji_name>& names, inde
 
 std::vector<emoji_picture> draw_emoji(const std::vector<emoji_name>&, index_t, const fs::path&) {
   throw io_error("emoji: this program was built without FreeType; the Debian package libfreetype-dev has it");
+}
+
+#endif
+
+#if TRANSFUSION_HAS_FREETYPE && TRANSFUSION_HAS_HARFBUZZ
+
+namespace {
+
+/// Finds the one glyph that a font has for a sequence of code points, by the font's ligatures.
+class shaper {
+ public:
+  explicit shaper(const fs::path& file) {
+    hb_blob_t* blob = hb_blob_create_from_file(file.c_str());
+    hb_face_t* face = hb_face_create(blob, 0);
+    font_.reset(hb_font_create(face));  // which keeps the others alive
+    hb_face_destroy(face);
+    hb_blob_destroy(blob);
+  }
+
+  /// 0 where the font draws the sequence as several glyphs, or not at all.
+  hb_codepoint_t glyph(const std::vector<char32_t>& codes) const {
+    const std::vector<std::uint32_t> text(codes.begin(), codes.end());
+    const auto length = static_cast<int>(text.size());
+    const std::unique_ptr<hb_buffer_t, closer> buffer(hb_buffer_create());
+    hb_buffer_add_utf32(buffer.get(), text.data(), length, 0, length);
+    hb_buffer_guess_segment_properties(buffer.get());
+    hb_shape(font_.get(), buffer.get(), nullptr, 0);
+    unsigned count = 0;
+    const hb_glyph_info_t* glyphs = hb_buffer_get_glyph_infos(buffer.get(), &count);
+    return count == 1 ? glyphs[0].codepoint : 0;
+  }
+
+ private:
+  struct closer {
+    void operator()(hb_font_t* font) const { hb_font_destroy(font); }
+    void operator()(hb_buffer_t* buffer) const { hb_buffer_destroy(buffer); }
+  };
+  std::unique_ptr<hb_font_t, closer> font_;
+};
+
+}  // namespace
+
+std::vector<byte_image> draw_emoji_sequences(const std::vector<emoji_sequence>& emoji, index_t side,
+                                             const fs::path& file) {
+  require<config_error>(side > 0, "emoji: side: found ", side, ", expected > 0");
+  require_there(file, "fonts-noto-color-emoji");
+  const color_font font(file);
+  const shaper shape(file);
+  std::vector<byte_image> pictures;
+  bool any = false;
+  for (const emoji_sequence& e : emoji) {
+    const byte_image square = font.draw_glyph(shape.glyph(e.codes));
+    pictures.push_back(square.pixels.empty() ? byte_image{} : resize(square, side, side));
+    any = any || !square.pixels.empty();
+  }
+  require<format_error>(any, file.string(), ": found none of the ", emoji.size(), " emoji asked for");
+  return pictures;
+}
+
+#else
+
+std::vector<byte_image> draw_emoji_sequences(const std::vector<emoji_sequence>&, index_t, const fs::path&) {
+  throw io_error(
+      "emoji: this program was built without FreeType or HarfBuzz; the Debian packages libfreetype-dev and "
+      "libharfbuzz-dev have them");
 }
 
 #endif

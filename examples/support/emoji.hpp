@@ -25,6 +25,15 @@ struct emoji_name {
 /// package where the file is not there, format_error naming a line.
 std::vector<emoji_name> read_emoji_names(const std::filesystem::path& file = emoji_names);
 
+/// An emoji of any number of code points, variation selectors left out, and the headings that it stands under.
+struct emoji_sequence {
+  std::vector<char32_t> codes;
+  std::string name, group, subgroup;
+};
+
+/// All fully qualified emoji of an emoji-test.txt, in the file's order. Throws as read_emoji_names.
+std::vector<emoji_sequence> read_emoji_sequences(const std::filesystem::path& file = emoji_names);
+
 struct emoji_picture {
   std::string name;
   byte_image image;  ///< [3, side, side], on white
@@ -35,5 +44,10 @@ struct emoji_picture {
 /// colour bitmaps or none of these emoji, config_error unless side > 0.
 std::vector<emoji_picture> draw_emoji(const std::vector<emoji_name>& names, index_t side,
                                       const std::filesystem::path& font = emoji_font);
+
+/// The same for sequences, shaped by HarfBuzz: one picture [3, side, side] each, an empty one where the font has no
+/// single glyph for the whole sequence. Throws as draw_emoji, and io_error where HarfBuzz is not there.
+std::vector<byte_image> draw_emoji_sequences(const std::vector<emoji_sequence>& emoji, index_t side,
+                                             const std::filesystem::path& font = emoji_font);
 
 }  // namespace support
