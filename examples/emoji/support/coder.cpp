@@ -26,7 +26,7 @@ tf::autoencoder_training short_run(index_t steps, std::uint64_t seed) {
   o.warmup = std::min<index_t>(50, steps / 10);
   o.optimiser = {.beta1 = 0.9, .beta2 = 0.99, .weight_decay = 0, .max_norm = 1, .ema_decay = 0.99};
   o.perceptual_weight = 0.02;
-  o.bottleneck_weight = 1e-4;
+  o.bottleneck_weight = 1e-3;
   o.adversarial_from = steps;
   o.seed = seed;
   return o;
