@@ -33,13 +33,13 @@ classifier<Exec>::classifier(Exec& exec, index_t groups, std::uint64_t seed)
     : exec_(&exec),
       body_(exec, sizes, seed),
       pyramid_({3, 3}, {2, 2}, 1),
-      hidden_(head_, "head.hidden", last_side * last_side * last_channels, features, tf::bias::on,
+      hidden_(head_, "head.hidden", last_side * last_side * last_channels, classifier_features, tf::bias::on,
               scaled_to(last_side * last_side * last_channels)),
-      last_(head_.declare("head.last", {groups, features}, scaled_to(features))) {
+      last_(head_.declare("head.last", {groups, classifier_features}, scaled_to(classifier_features))) {
   head_.allocate(exec, seed + 1);
 }
 
-/// [I, features].
+/// [I, classifier_features].
 template <class Exec>
 tf::var<Exec> classifier<Exec>::run(tf::tape<Exec>& tape, std::span<const tf::image> pictures) const {
   const auto x = upload_images(tape, pyramid_, pictures, any_picture);
@@ -95,7 +95,8 @@ typename classifier<Exec>::opinion classifier<Exec>::look(std::span<const tf::im
     for (index_t i = 0; i < seen.rows(); ++i) {
       const auto score = scores.begin() + i * groups;
       all.groups.push_back(std::max_element(score, score + groups) - score);
-      all.features.emplace_back(values.begin() + i * features, values.begin() + (i + 1) * features);
+      all.features.emplace_back(values.begin() + i * classifier_features,
+                                values.begin() + (i + 1) * classifier_features);
     }
   }
   return all;

@@ -12,13 +12,13 @@
 
 namespace emoji {
 
+inline constexpr index_t classifier_features = 64;  ///< before its last layer
+
 /// A small network of VGG's kind that tells an emoji's group: its body serves the autoencoder's perceptual loss, and
 /// what stands before its last layer the Fréchet distances. It never sees a drawn picture or one that is held out.
 template <class Exec>
 class classifier {
  public:
-  static constexpr index_t features = 64;
-
   classifier(Exec& exec, index_t groups, std::uint64_t seed);
 
   /// Cross-entropy on views of the training pictures; freezes the body.

@@ -47,9 +47,8 @@ struct bench {
   /// Of pictures of items.seen, then items.tones, against the font's.
   double frechet(const std::vector<tf::image>& pictures) const {
     const auto statistics = [&](const std::vector<tf::image>& some) {
-      tf::frechet_statistics all(classifier<Exec>::features);
-      for (const auto& f : judge.look(some).features)
-        all.add(tf::view<const double, 1>(f.data(), classifier<Exec>::features));
+      tf::frechet_statistics all(classifier_features);
+      for (const auto& f : judge.look(some).features) all.add(tf::view<const double, 1>(f.data(), classifier_features));
       return all;
     };
     return tf::frechet_distance(statistics(pictures), statistics(pictures_of(d, joined(items.seen, items.tones))));
@@ -78,7 +77,7 @@ struct bench {
     return tf::bootstrap_mean(tf::ranked_accuracy(questions).right);
   }
 
-  /// A document for the eye; `from`: its first segment shown.
+  /// A document for the eye.
   std::vector<support::document_part> parts_of(const tf::document& document) const {
     std::vector<support::document_part> parts;
     for (const tf::segment& segment : document.segments)
@@ -92,7 +91,7 @@ struct bench {
   }
 };
 
-/// The first training items whose names these are.
+/// The training item of this name, or the first.
 index_t named(const data& d, const std::string& name) {
   for (index_t i : d.training())
     if (d.at(i).name == name) return i;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "emoji/support/classifier.hpp"
 #include "emoji/support/measure.hpp"
 #include "support/chart.hpp"
 #include "support/report.hpp"
@@ -227,7 +228,7 @@ void save_report(const settings& s, const data& d, const test_items& items, cons
   report.heading("Transfusion on latents")
       .table(drawer_table(f))
       .paragraph(
-          "Fréchet distance: in the classifier's " + std::to_string(64) + " features, between " +
+          "Fréchet distance: in the classifier's " + std::to_string(classifier_features) + " features, between " +
           std::to_string(items.seen.size() + items.tones.size()) + " pictures drawn from names (" +
           std::to_string(items.seen.size()) + " seen, " + std::to_string(items.tones.size()) +
           " held-out combinations) and the font's pictures of the same names; so few make it larger than many would. "
