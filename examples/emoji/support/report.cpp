@@ -237,7 +237,8 @@ void save_report(const settings& s, const data& d, const test_items& items, cons
           "combination among the five tones of its emoji and of another emoji, else among ten names, of its group "
           "where "
           "that has 20. Intervals: 95 % by bootstrap over pictures. Guidance " +
-          fixed(s.draws.guidance, 1) + ", " + std::to_string(s.draws.steps) + " DDIM steps.")
+          fixed(s.draws.guidance, 1) + ", " + std::to_string(s.draws.steps) +
+          " DDIM steps. The codecs train for equal times, and so not for equal steps.")
       .picture("samples.png", "Drawn from seen names")
       .picture("tones.png", "Drawn from held-out combinations")
       .picture("names.png", "Names of pictures");
