@@ -9,6 +9,7 @@
 #include "ablation/support/report.hpp"
 #include "ablation/support/runner.hpp"
 #include "files.hpp"
+#include "support/strip.hpp"
 
 using namespace ablation;
 using files::check_throws;
@@ -170,7 +171,9 @@ BOOST_AUTO_TEST_CASE(results_of_other_settings_and_broken_files_are_refused) {
   files::put(folder / "a-1.json", "{\"trial\": \"a\"");
   check_throws<tf::format_error>([&] { store.find("a", 1, {}); }, {"a-1.json", "JSON"});
   files::put(folder / "a-1.json", "{\"trial\": \"a\"}");
-  check_throws<tf::format_error>([&] { store.find("a", 1, {}); }, {"a-1.json", "seed"});
+  check_throws<tf::format_error>([&] { store.find("a", 1, {}); }, {"a-1.json", "settings"});
+  files::put(folder / "a-1.json", "{\"trial\": \"a\", \"settings\": {}}");
+  check_throws<tf::format_error>([&] { store.find("a", 1, nlohmann::json::object()); }, {"a-1.json", "seed"});
 }
 
 BOOST_AUTO_TEST_CASE(documents_are_mostly_caption_first_and_a_function_of_the_seed) {
@@ -226,13 +229,13 @@ BOOST_AUTO_TEST_CASE(strips_of_pictures_come_back) {
     for (int i = 0; i < 24; ++i) p.values.push_back(static_cast<float>(2 * ((37 * i + 11 * n) % 256) - 255) / 255.0f);
     pictures.push_back(p);
   }
-  gallery::save_strip(folder / "strip.png", pictures);
-  const auto back = gallery::read_strip(folder / "strip.png", {3, 2, 4});
+  support::save_strip(folder / "strip.png", pictures);
+  const auto back = support::read_strip(folder / "strip.png", {3, 2, 4});
   BOOST_REQUIRE(back.size() == 3u);
   for (std::size_t n = 0; n < 3; ++n) BOOST_TEST(back[n].values == pictures[n].values, tt::per_element());
   check_throws<tf::format_error>(
       [&] {
-        gallery::read_strip(folder / "strip.png", {3, 2, 5});
+        support::read_strip(folder / "strip.png", {3, 2, 5});
       },
       {"strip.png", "2 x 12"});
 }

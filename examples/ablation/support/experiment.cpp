@@ -2,6 +2,7 @@
 #include "ablation/support/experiment.hpp"
 
 #include "ablation/support/store.hpp"
+#include "support/strip.hpp"
 
 namespace ablation {
 
@@ -34,7 +35,7 @@ std::string keep_strip(const job& j, const std::vector<tf::image>& drawn, const 
   const std::string file = result_store::run_name(j.what.name, j.seed) + ending + ".png";
   std::vector<tf::image> shown;
   for (const index_t i : j.data.to_show(std::ssize(drawn))) shown.push_back(drawn[static_cast<std::size_t>(i)]);
-  gallery::save_strip(j.folder / file, shown);
+  support::save_strip(j.folder / file, shown);
   return file;
 }
 

@@ -31,11 +31,6 @@ class gallery {
   /// As many real training pictures, by the same measures.
   picture_quality of_real(index_t count) const;
 
-  /// Writes pictures side by side into a PNG, a pixel a value.
-  static void save_strip(const std::filesystem::path& file, const std::vector<tf::image>& pictures);
-  /// Reads such a strip back: values in [−1, 1] of each picture of this shape.
-  static std::vector<tf::image> read_strip(const std::filesystem::path& file, tf::image_shape shape);
-
  private:
   struct eyes;
 

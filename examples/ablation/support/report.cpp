@@ -7,6 +7,7 @@
 #include "ablation/support/runner.hpp"
 #include "support/chart.hpp"
 #include "support/grid.hpp"
+#include "support/strip.hpp"
 
 namespace ablation {
 namespace fs = std::filesystem;
@@ -92,7 +93,7 @@ void add_chart(support::markdown_report& report, const fs::path& folder, const s
 
 support::grid_row row_of(const std::string& label, const fs::path& strip, tf::image_shape shape) {
   support::grid_row row{label, {}};
-  for (tf::image& p : gallery::read_strip(strip, shape)) row.cells.push_back({std::move(p.values), shape});
+  for (tf::image& p : support::read_strip(strip, shape)) row.cells.push_back({std::move(p.values), shape});
   return row;
 }
 

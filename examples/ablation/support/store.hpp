@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "ablation/support/result.hpp"
+#include "support/json_store.hpp"
 
 namespace ablation {
 
@@ -13,7 +15,7 @@ namespace ablation {
 class result_store {
  public:
   /// Makes the folder where it is not there. Throws io_error where it cannot.
-  explicit result_store(std::filesystem::path folder);
+  explicit result_store(std::filesystem::path folder) : files_(std::move(folder)) {}
 
   /// The result of this run; nothing where it is not finished. Throws format_error on a file that holds no result,
   /// config_error naming the setting where it was made with others.
@@ -23,15 +25,13 @@ class result_store {
   void put(const result& r) const;
 
   /// The folder, for pictures beside the results.
-  const std::filesystem::path& folder() const { return folder_; }
+  const std::filesystem::path& folder() const { return files_.folder(); }
 
   /// "causal_linear-2".
   static std::string run_name(const std::string& trial, std::uint64_t seed);
 
  private:
-  std::filesystem::path file(const std::string& trial, std::uint64_t seed) const;
-
-  std::filesystem::path folder_;
+  support::json_store files_;
 };
 
 }  // namespace ablation

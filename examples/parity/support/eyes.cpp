@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parity/support/eyes.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "parity/support/corpus.hpp"
+
+namespace parity {
+
+namespace {
+
+constexpr index_t classes = scenes::shape_count * scenes::colour_count;
+constexpr index_t trained_on = 8000, epochs = 6, compared_with = 2000;
+constexpr index_t reference_from = 1 << 20, others_from = 1 << 21;  // numbers of scenes that nothing else uses
+
+index_t label_of(const scenes::object& o) {
+  return static_cast<index_t>(o.kind) * scenes::colour_count + static_cast<index_t>(o.tint);
+}
+
+index_t label_of(const scenes::scene& s) {
+  return label_of(*std::min_element(s.objects.begin(), s.objects.end(),
+                                    [](const scenes::object& a, const scenes::object& b) { return a.y < b.y; }));
+}
+
+std::uint8_t to_byte(float v) { return static_cast<std::uint8_t>(std::lround((v + 1) * 127.5f)); }
+
+support::labelled_images labelled(const settings& s) {
+  support::labelled_images set{trained_on, 3 * settings::side, settings::side, {}, {}};
+  for (index_t i = 0; i < trained_on; ++i) {
+    const auto scene = scenes::training_scene(s.seed, static_cast<std::uint64_t>(i)).shown;
+    for (const float v : draw(scene, settings::side).values) set.pixels.push_back(to_byte(v));
+    set.labels.push_back(static_cast<std::uint8_t>(label_of(scene)));
+  }
+  return set;
+}
+
+std::vector<tf::image> real(const settings& s, index_t from, index_t count) {
+  std::vector<tf::image> pictures;
+  for (index_t i = 0; i < count; ++i) pictures.push_back(draw(held_out(s, from + i).shown, settings::side));
+  return pictures;
+}
+
+std::vector<float> values_of(const std::vector<tf::image>& pictures) {
+  std::vector<float> values;
+  for (const tf::image& p : pictures)
+    for (const float v : p.values) values.push_back(std::clamp(v, -1.0f, 1.0f));
+  return values;
+}
+
+}  // namespace
+
+eyes::eyes(const settings& s)
+    : set_(&s),
+      judge_(s.device.threads, 3 * settings::side * settings::side, classes, 1),
+      reference_(support::judge::features) {
+  judge_.train(labelled(s), epochs, 1);
+  reference_ = statistics_of(real(s, reference_from, compared_with));
+}
+
+tf::frechet_statistics eyes::statistics_of(const std::vector<tf::image>& pictures) {
+  tf::frechet_statistics statistics(support::judge::features);
+  for (const auto& f : judge_.look(values_of(pictures)).features)
+    statistics.add(tf::view<const double, 1>(f.data(), std::ssize(f)));
+  return statistics;
+}
+
+std::vector<index_t> eyes::labels_of(const std::vector<tf::image>& pictures) {
+  return judge_.look(values_of(pictures)).labels;
+}
+
+double eyes::frechet(const std::vector<tf::image>& pictures) {
+  return tf::frechet_distance(statistics_of(pictures), reference_);
+}
+
+double eyes::frechet_of_real() { return frechet(real(*set_, others_from, set_->drawn)); }
+
+double eyes::accuracy() {
+  const auto labels = labels_of(real(*set_, others_from, compared_with));
+  index_t right = 0;
+  for (index_t i = 0; i < compared_with; ++i)
+    right += labels[static_cast<std::size_t>(i)] == label_of(held_out(*set_, others_from + i).shown);
+  return static_cast<double>(right) / static_cast<double>(compared_with);
+}
+
+std::vector<double> eyes::named(const std::vector<scenes::prompt>& asked, const std::vector<tf::image>& pictures) {
+  const auto labels = labels_of(pictures);
+  std::vector<double> right;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const scenes::noun& n = asked[i].nouns.front();
+    right.push_back(labels[i] == label_of(scenes::object{n.kind, n.tint.value()}) ? 1 : 0);
+  }
+  return right;
+}
+
+}  // namespace parity
