@@ -41,8 +41,8 @@ void run(const parity::settings& s) {
                                     *store.find(parity::vq_name, s.of_coders()),
                                     *store.find(parity::real_name, s.of_results())};
   save_report(out, store, s, around, results);
-  std::printf("%s\nReport and pictures: %s\n", parity::ratios_table(results).text().c_str(),
-              (out / "report.md").c_str());
+  std::printf("%s\n%s\nReport and pictures: %s\n", parity::ratios_table(results).text().c_str(),
+              parity::missing_ratios(results).c_str(), (out / "report.md").c_str());
 }
 
 }  // namespace

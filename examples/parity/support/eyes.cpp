@@ -11,7 +11,7 @@ namespace parity {
 namespace {
 
 constexpr index_t classes = scenes::shape_count * scenes::colour_count;
-constexpr index_t trained_on = 8000, epochs = 6, compared_with = 2000;
+constexpr index_t trained_on = 16000, epochs = 10, compared_with = 2000;
 constexpr index_t reference_from = 1 << 20, others_from = 1 << 21;  // numbers of scenes that nothing else uses
 
 index_t label_of(const scenes::object& o) {

@@ -31,9 +31,19 @@ std::string with_interval(const result& r, const measure& m) {
 
 std::string head_of(const measure& m) { return m.title + (m.way == better::less ? " ↓" : " ↑"); }
 
+parity_ratio ratio_of(std::span<const result> results, const measure& m) {
+  return parity_of(outcomes(results, family::transfusion, m.name), outcomes(results, family::chameleon, m.name), m.way);
+}
+
 std::string line_text(const std::optional<power_law>& line) {
   if (!line) return "none";
   return support::fixed(line->slope, 3) + ", " + std::to_string(line->points) + " points";
+}
+
+/// A ratio, or what is known in its place: "below 0.031".
+std::string ratio_text(const parity_ratio& p) {
+  if (p.ratio) return support::fixed(*p.ratio, 3);
+  return p.transfusion && p.chameleon ? p.why.substr(0, p.why.find(':')) : "none";
 }
 
 std::string interval_text(const parity_ratio& p) {
@@ -73,16 +83,13 @@ void add_chart(support::markdown_report& report, const fs::path& folder, const m
                std::span<const result> results) {
   const auto ours = outcomes(results, family::transfusion, m.name),
              theirs = outcomes(results, family::chameleon, m.name);
-  const parity_ratio p = parity_of(ours, theirs, m.way);
+  const parity_ratio p = ratio_of(results, m);
   const std::vector<support::series> lines{series_of("Transfusion", ours, p.transfusion, m.scale),
                                            series_of("Chameleon", theirs, p.chameleon, m.scale)};
   if (!can_be_drawn(lines)) return;
-  support::draw_chart(lines, {.title = head_of(m),
-                              .x_label = "TFLOP of the training",
-                              .log_x = true,
-                              .log_y = true,
-                              .width = 640,
-                              .height = 400})
+  support::draw_chart(
+      lines,
+      {.title = m.title, .x_label = "TFLOP of the training", .log_x = true, .log_y = true, .width = 640, .height = 400})
       .save(folder / (m.name + ".png"));
   report.picture(m.name + ".png", head_of(m) + ": a point a training, a line through each family's frontier");
 }
@@ -210,12 +217,19 @@ support::markdown_table ratios_table(std::span<const result> results) {
   support::markdown_table table({"measure", "Transfusion: slope", "Chameleon: slope", "parity FLOP ratio",
                                  "95 % of the lines' ratios", "paper, Table 3"});
   for (const measure& m : measures()) {
-    const parity_ratio p =
-        parity_of(outcomes(results, family::transfusion, m.name), outcomes(results, family::chameleon, m.name), m.way);
-    table.row({head_of(m), line_text(p.transfusion), line_text(p.chameleon),
-               p.ratio ? support::fixed(*p.ratio, 3) : p.why, interval_text(p), m.paper});
+    const parity_ratio p = ratio_of(results, m);
+    table.row({head_of(m), line_text(p.transfusion), line_text(p.chameleon), ratio_text(p), interval_text(p), m.paper});
   }
   return table;
+}
+
+std::string missing_ratios(std::span<const result> results) {
+  std::string text;
+  for (const measure& m : measures()) {
+    const parity_ratio p = ratio_of(results, m);
+    if (!p.ratio) text += "- " + m.title + ": " + p.why + ".\n";
+  }
+  return text;
 }
 
 void save_report(const fs::path& folder, const support::json_store& store, const settings& s,
@@ -234,6 +248,7 @@ void save_report(const fs::path& folder, const support::json_store& store, const
       "are not three points for a line, or the lines cross outside Transfusion's trainings, that stands in place of a "
       "number.");
   report.table(ratios_table(results));
+  if (const std::string text = missing_ratios(results); !text.empty()) report.paragraph(text);
   for (const measure& m : measures()) add_chart(report, folder, m, results);
   report.heading("Trainings").table(trainings_table(results));
   add_samples(report, folder, store.folder(), s, results);

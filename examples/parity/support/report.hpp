@@ -22,8 +22,10 @@ inline constexpr const char* real_name = "real";
 /// A line a training: what it cost and all of its measures.
 support::markdown_table trainings_table(std::span<const result> results);
 
-/// A line a measure: both families' lines and the parity ratio, or why there is none.
+/// A line a measure: both families' lines and the parity ratio, or the bound that is known of it.
 support::markdown_table ratios_table(std::span<const result> results);
+/// A list of the measures without a ratio, saying why; empty where there are none.
+std::string missing_ratios(std::span<const result> results);
 
 /// Writes report.md into the folder, and its charts and sheets beside it. Strips of pictures are read from the store's
 /// folder. Throws io_error naming the file.

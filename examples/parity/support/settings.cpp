@@ -21,7 +21,7 @@ void make_quick(const CLI::App& app, settings& s) {
   set("--rate", s.rate, 4e-3);
   set("--codes", s.codes, 256);
   set("--coder-channels", s.coder_channels, 16);
-  set("--coder-steps", s.coder_steps, 800);
+  set("--coder-steps", s.coder_steps, 1200);
   set("--coder-scenes", s.coder_scenes, 16);
   set("--coder-rate", s.coder_rate, 2e-3);
   set("--read", s.read, 200);
