@@ -25,15 +25,10 @@ std::optional<power_law> frontier_line(std::span<const outcome> all, better way)
   return line && line->points >= fewest_points ? line : std::nullopt;
 }
 
-double largest(std::span<const outcome> all) {
-  double flops = 0;
-  for (const outcome& o : all) flops = std::max(flops, o.flops);
-  return flops;
-}
-
-/// By the lines alone, wherever they cross.
-double ratio_of(const power_law& transfusion, const power_law& chameleon, double flops) {
-  return transfusion.flops_at(chameleon.value_at(flops)) / flops;
+/// The training that cost most.
+outcome largest(std::span<const outcome> all) {
+  return *std::max_element(all.begin(), all.end(),
+                           [](const outcome& a, const outcome& b) { return a.flops < b.flops; });
 }
 
 /// Why a family has no line.
@@ -58,16 +53,13 @@ std::vector<outcome> resampled(std::span<const outcome> all, const tf::random_ke
   return some;
 }
 
-/// The middle 95 % of the ratios that resampled trainings have.
-void set_interval(parity_ratio& p, std::span<const outcome> transfusion, std::span<const outcome> chameleon, better way,
+/// The middle 95 % of the ratios that resampled trainings have, wherever their lines have the value.
+void set_interval(parity_ratio& p, std::span<const outcome> transfusion, const outcome& reached, better way,
                   std::uint64_t seed) {
-  const double flops = largest(chameleon);
   std::vector<double> ratios;
-  for (std::uint32_t r = 0; r < resamples; ++r) {
-    const auto first = frontier_line(resampled(transfusion, {seed, 2 * r, tf::stream::resampling}), way);
-    const auto second = frontier_line(resampled(chameleon, {seed, 2 * r + 1, tf::stream::resampling}), way);
-    if (first && second) ratios.push_back(ratio_of(*first, *second, flops));
-  }
+  for (std::uint32_t r = 0; r < resamples; ++r)
+    if (const auto line = frontier_line(resampled(transfusion, {seed, r, tf::stream::resampling}), way))
+      ratios.push_back(line->flops_at(reached.value) / reached.flops);
   p.without = 1 - static_cast<double>(ratios.size()) / resamples;
   if (ratios.empty()) return;
   std::sort(ratios.begin(), ratios.end());
@@ -118,11 +110,12 @@ parity_ratio parity_of(std::span<const outcome> transfusion, std::span<const out
   if (!p.transfusion) p.why = no_line("Transfusion", transfusion, way);
   if (!p.chameleon) p.why += (p.why.empty() ? "" : "; ") + no_line("Chameleon", chameleon, way);
   if (!p.why.empty()) return p;
-  const double flops = largest(chameleon), ratio = ratio_of(*p.transfusion, *p.chameleon, flops);
-  const auto ours = frontier(above_zero(transfusion), way);
-  const double least = ours.front().flops / flops, most = largest(transfusion) / flops;
-  set_interval(p, transfusion, chameleon, way, seed);
-  if (ratio < least)
+  const outcome reached = largest(above_zero(chameleon));
+  const double ratio = p.transfusion->flops_at(reached.value) / reached.flops;
+  const double least = frontier(above_zero(transfusion), way).front().flops / reached.flops;
+  const double most = largest(transfusion).flops / reached.flops;
+  set_interval(p, transfusion, reached, way, seed);
+  if (ratio < 0.999999 * least)
     p.why = "below " + support::fixed(least, 3) + ": Transfusion's line is better already at its cheapest training";
   else if (ratio > 1.000001 * most)
     p.why = "above " + support::fixed(most, 3) + ": Transfusion's line is worse still at its largest training";

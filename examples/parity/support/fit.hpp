@@ -48,16 +48,16 @@ inline constexpr index_t fewest_points = 3;
 struct parity_ratio {
   std::optional<power_law> transfusion, chameleon;  ///< through their frontiers
   std::optional<double> ratio;
-  std::string why{};  ///< there is no ratio
-  double low = 0;     ///< of the 95 % interval by bootstrap over trainings
-  double high = 0;
-  double without = 0;  ///< share of the resamples that have no ratio
+  std::string why{};   ///< there is no ratio
+  double low = 0;      ///< of the 95 % interval by bootstrap over Transfusion's trainings
+  double high = 0;     ///< 0 where there is none
+  double without = 0;  ///< share of the resamples that have no line
 };
 
-/// The paper's parity FLOP ratio (Table 3): both frontiers get a line, Chameleon's value is that of its line at its
-/// largest FLOPs, and Transfusion's line says where it has that value. There is none where a frontier has too few
-/// points for a line, as it has where more FLOPs are worse, and where Transfusion's line crosses the value outside its
-/// trainings: `why` says so then, with a bound where there is one.
+/// The paper's parity FLOP ratio (Table 3): Transfusion's line says at how many FLOPs it has the value that Chameleon's
+/// largest training has reached. There is none where a frontier has too few points for a line, as it has where more
+/// FLOPs are worse, and where Transfusion's line has the value outside its trainings: `why` says so then, with a bound
+/// where there is one.
 parity_ratio parity_of(std::span<const outcome> transfusion, std::span<const outcome> chameleon, better way,
                        std::uint64_t seed = 0);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include "parity/support/coders.hpp"
@@ -47,9 +48,11 @@ std::string ratio_text(const parity_ratio& p) {
 }
 
 std::string interval_text(const parity_ratio& p) {
-  if (p.low <= 0) return "";
-  const std::string text = support::fixed(p.low, 3) + " to " + support::fixed(p.high, 3);
-  return p.without > 0.005 ? text + "; no line in " + support::percent(p.without, 0) + " of the resamples" : text;
+  if (p.high <= 0) return "";
+  char text[64];
+  std::snprintf(text, sizeof text, "%.3g to %.3g", p.low, p.high);
+  if (p.without <= 0.005) return text;
+  return text + std::string("; no line in ") + support::percent(p.without, 0) + " of the resamples";
 }
 
 /// Trainings as points apart from each other, then the line through the frontier.
@@ -167,7 +170,7 @@ std::string about_measures(const settings& s, const surroundings& around) {
          " held-out captions alone, the mark behind them included. As their distribution is known, the nats that a "
          "caption lies above the least possible are given too: perplexity itself soon goes no lower. Captions right: "
          "the "
-         "right one is the likeliest of ten. Fréchet: of " +
+         "right one is the likeliest of ten. Distance to real scenes: the Fréchet distance of " +
          n(s.drawn) +
          " scenes drawn from held-out captions, in the features of a small classifier of the topmost object, which is "
          "right on " +
@@ -214,8 +217,8 @@ support::markdown_table trainings_table(std::span<const result> results) {
 }
 
 support::markdown_table ratios_table(std::span<const result> results) {
-  support::markdown_table table({"measure", "Transfusion: slope", "Chameleon: slope", "parity FLOP ratio",
-                                 "95 % of the lines' ratios", "paper, Table 3"});
+  support::markdown_table table(
+      {"measure", "Transfusion: slope", "Chameleon: slope", "parity FLOP ratio", "95 %", "paper, Table 3"});
   for (const measure& m : measures()) {
     const parity_ratio p = ratio_of(results, m);
     table.row({head_of(m), line_text(p.transfusion), line_text(p.chameleon), ratio_text(p), interval_text(p), m.paper});
@@ -238,15 +241,12 @@ void save_report(const fs::path& folder, const support::json_store& store, const
   report.paragraph(about_trainings(s)).paragraph(about_measures(s, around));
   report.heading("Parity").paragraph(
       "The FLOPs that Transfusion needs to come as far as Chameleon's largest training, over that training's FLOPs: "
-      "below "
-      "1 Transfusion needs less. Each family's line goes through its best at a FLOP budget, which is each training "
-      "that is "
-      "better than all cheaper ones, in logarithms of both. Chameleon's value is that of its line at its largest "
-      "FLOPs. "
-      "The interval draws trainings with replacement, 1000 times; it follows the lines wherever they cross. Where "
-      "there "
-      "are not three points for a line, or the lines cross outside Transfusion's trainings, that stands in place of a "
-      "number.");
+      "below 1 Transfusion needs less. Each family's line goes through its best at a FLOP budget, which is each "
+      "training "
+      "that is better than all cheaper ones, in logarithms of both; the value is what Chameleon's largest training has "
+      "reached. The interval draws Transfusion's trainings with replacement, 1000 times, and follows their lines "
+      "wherever they have that value. Where there are not three points for a line, or Transfusion's has the value "
+      "outside its trainings, that stands in place of a number.");
   report.table(ratios_table(results));
   if (const std::string text = missing_ratios(results); !text.empty()) report.paragraph(text);
   for (const measure& m : measures()) add_chart(report, folder, m, results);

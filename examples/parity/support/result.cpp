@@ -53,7 +53,7 @@ const std::vector<measure>& measures() {
       {"perplexity", "caption perplexity", better::less, 4, 1, "0.49 (C4), 0.53 (Wikipedia)"},
       {"text_gap", "caption nats above the least", better::less, 4, 1, ""},
       {"ranked", "captions right (%)", better::more, 1, 100, "0.22 (CIDEr)"},
-      {"frechet", "Fréchet distance", better::less, 2, 1, "0.03 (FID)"},
+      {"frechet", "distance to real scenes", better::less, 2, 1, "0.03 (FID)"},
       {"judged", "named as asked (%)", better::more, 1, 100, "0.32 (CLIP)"},
       {"right", "drawn as asked (%)", better::more, 1, 100, ""}};
   return all;
