@@ -50,8 +50,8 @@ result result::from_json(const nlohmann::json& json, const std::string& where) {
 
 const std::vector<measure>& measures() {
   static const std::vector<measure> all = {
-      {"perplexity", "caption perplexity", better::less, 4, 1, "0.49 (C4), 0.53 (Wikipedia)"},
-      {"text_gap", "caption nats above the least", better::less, 4, 1, ""},
+      {"perplexity", "caption perplexity", better::less, 3, 1, "0.49 (C4), 0.53 (Wikipedia)"},
+      {"text_gap", "caption nats above the least", better::less, 3, 1, ""},
       {"ranked", "captions right (%)", better::more, 1, 100, "0.22 (CIDEr)"},
       {"frechet", "distance to real scenes", better::less, 2, 1, "0.03 (FID)"},
       {"judged", "named as asked (%)", better::more, 1, 100, "0.32 (CLIP)"},
