@@ -16,12 +16,6 @@ namespace {
 using scenes::index_t;
 constexpr std::size_t shown = 8;  // pictures of each task on the sheet
 
-/// "61.0 % (51.0 to 70.0)".
-std::string with_interval(const transfusion::bootstrap_result& b) {
-  return support::percent(b.value) + " (" + support::fixed(100 * b.low, 1) + " to " + support::fixed(100 * b.high, 1) +
-         ")";
-}
-
 /// A row of the sheet: what was asked for, in green where it is there.
 support::grid_row row_of(scenes::task t, const std::vector<scenes::drawn_picture>& pictures) {
   support::grid_row row{std::string(name(t)), {}};

@@ -19,10 +19,7 @@ int main(int argc, char** argv) {
   try {
     support::on_device(device, [&](auto& e) {
       const auto done = scenes::train(e, how, checkpoint, log);
-      std::printf("%lld steps, %lld scenes, %.2f M parameters, %.0f tokens/s, %.0f GFLOP/s%s: %s\n",
-                  static_cast<long long>(done.steps), static_cast<long long>(done.pictures),
-                  static_cast<double>(done.parameters) / 1e6, done.tokens_per_second, done.gflops,
-                  support::peak_memory(done).c_str(), checkpoint.c_str());
+      std::printf("%s: %s\n", scenes::in_words(done).c_str(), checkpoint.c_str());
     });
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "scenes_train: %s\n", fault.what());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -36,7 +37,8 @@ struct run_settings {
   index_t pairs = 32;  ///< items with captions a step
   double rate = 2e-3;
   index_t layers = 4, width = 128, heads = 4;
-  index_t patch = 4;  ///< pixels a side
+  index_t patch = 4;                               ///< pixels a side
+  double caption_dropout = 0.1, text_dropout = 0;  ///< as in train_options
   bool resume = false;
 
   void add_to(CLI::App& app);
@@ -100,20 +102,24 @@ training_summary run_counted(transfusion::trainer<Model>& trainer, Model& model,
   return s;
 }
 
-/// Trains a model of these sizes, writing the checkpoint with `metadata`, and `log` (CSV). Throws config_error where a
-/// resumed run has no step left.
+/// Trains a model of these sizes, writing the checkpoint with `metadata`, and `log` (CSV). A run that is not resumed
+/// begins with fresh weights, and what `begin` makes of them where it is given. Throws config_error where a resumed run
+/// has no step left.
 template <class Model, class Source>
 training_summary train_for(typename Model::exec_type& e, const typename Model::config_type& sizes,
                            const run_settings& how, std::uint64_t seed, const Source& documents_of,
                            const std::filesystem::path& checkpoint, const std::filesystem::path& log,
-                           std::map<std::string, std::string> metadata) {
+                           std::map<std::string, std::string> metadata, const std::function<void(Model&)>& begin = {}) {
   const index_t steps =
       how.steps > 0 ? how.steps : steps_that_fit<Model>(how.minutes, e, sizes, how.rate, documents_of);
   transfusion::train_options options = short_run(steps, how.rate, seed);
   options.checkpoint_path = checkpoint.string();
   options.log_path = log.string();
   options.checkpoint_every = std::max<index_t>(1, steps / 5);
+  options.caption_dropout = how.caption_dropout;
+  options.text_dropout = how.text_dropout;
   Model m(e, sizes, seed);
+  if (begin) begin(m);
   transfusion::trainer<Model> trainer(m, options);
   trainer.set_metadata(std::move(metadata));
   if (how.resume) {

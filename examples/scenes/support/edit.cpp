@@ -46,13 +46,18 @@ bool is_kept(const object& before, const object& after) {
   return alike(before, after) && close(before.x, after.x) && close(before.y, after.y);
 }
 
+/// Whether an object is where one is to be that is changed and not removed.
+bool is_in_place(const edit& e, const object& before, const object& after) {
+  const double dx = after.x - before.x, dy = after.y - before.y;
+  if (!is_move(e.what)) return close(dx, 0) && close(dy, 0);
+  const direction& way = direction_of(e.what);
+  return dx * way.x + dy * way.y >= least_move && close(dx * way.y, dy * way.x);
+}
+
 /// Whether `after` is what becomes of the object that is changed, which is not removed.
 bool is_changed(const edit& e, object before, const object& after) {
   if (e.what == action::recolour) before.tint = e.to;
-  if (!is_move(e.what)) return is_kept(before, after);
-  const direction& way = direction_of(e.what);
-  const double dx = after.x - before.x, dy = after.y - before.y;
-  return alike(before, after) && dx * way.x + dy * way.y >= least_move && close(dx * way.y, dy * way.x);
+  return alike(before, after) && is_in_place(e, before, after);
 }
 
 /// What becomes of a scene. A move may lead out of the picture.
@@ -93,6 +98,11 @@ edited_scene chosen(dice d, Accept accept) {
 
 }  // namespace
 
+std::string name(action a) {
+  if (is_move(a)) return "move " + std::string(direction_of(a).name);
+  return a == action::recolour ? "recolour" : "remove";
+}
+
 std::string instruction(const edit& e) {
   const std::string of = "the " + text(e.of);
   if (e.what == action::recolour) return "make " + of + " " + std::string(name(e.to));
@@ -125,6 +135,27 @@ bool is_carried_out(const edit& e, const scene& before, const scene& after) {
 bool is_carried_out(const edit& e, const tf::image& before, const tf::image& after) {
   const auto from = read_scene(before), to = read_scene(after);
   return from && to && is_carried_out(e, *from, *to);
+}
+
+edit_verdict judge(const edit& e, const scene& before, const tf::image& after) {
+  const std::size_t target = target_of(e, before);
+  const object& of = before.objects[target];
+  const auto seen = find_objects(after);
+  const auto any = [&](auto holds) { return std::ranges::any_of(seen, holds); };
+  const auto read = read_scene(after);
+  edit_verdict v{.carried_out = read && is_carried_out(e, before, *read), .others_kept = true};
+  for (std::size_t i = 0; i < before.objects.size(); ++i)
+    if (i != target)
+      v.others_kept &= any([&](const sighting& s) { return s.certain() && is_kept(before.objects[i], s.what); });
+  if (e.what == action::remove) {
+    v.changed = !any([&](const sighting& s) { return std::hypot(s.what.x - of.x, s.what.y - of.y) < of.radius; });
+    v.coloured = v.changed;
+    return v;
+  }
+  const colour tint = e.what == action::recolour ? e.to : of.tint;
+  v.changed = any([&](const sighting& s) { return s.certain() && is_changed(e, of, s.what); });
+  v.coloured = any([&](const sighting& s) { return s.what.tint == tint && is_in_place(e, of, s.what); });
+  return v;
 }
 
 edited_scene training_edit(std::uint64_t seed, std::uint64_t number) {

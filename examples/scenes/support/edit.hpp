@@ -14,6 +14,9 @@ enum class action { recolour, remove, move_left, move_right, move_up, move_down 
 inline constexpr index_t action_count = 6;
 constexpr action action_at(index_t i) { return static_cast<action>(i); }
 
+/// "recolour", "move left".
+std::string name(action a);
+
 /// One change of one object.
 struct edit {
   action what = action::remove;
@@ -36,6 +39,17 @@ bool is_carried_out(const edit& e, const scene& before, const scene& after);
 
 /// The same of pictures; false where an object of either is uncertain. Throws also as find_objects does.
 bool is_carried_out(const edit& e, const tf::image& before, const tf::image& after);
+
+/// What a picture shows of an edit, so that half a success is seen too.
+struct edit_verdict {
+  bool carried_out = false;  ///< as is_carried_out says
+  bool others_kept = false;  ///< every other object is certain to be where it was, as it was
+  bool changed = false;      ///< the object is certain to have become what it is to be; when removed, nothing is there
+  bool coloured = false;     ///< the same of any shape and size, certain or not: the colour is where it is to be
+};
+
+/// Throws as is_carried_out does.
+edit_verdict judge(const edit& e, const scene& before, const tf::image& after);
 
 struct edited_scene {
   scene before;

@@ -23,7 +23,7 @@ void in_chunks(index_t count, F f) {
 }  // namespace
 
 void measuring::add_to(CLI::App& app) {
-  app.add_option("--each", each, "Pictures and captions of each of the six tasks")
+  app.add_option("--each", each, "How many of each of the six tasks, or actions")
       ->capture_default_str()
       ->check(CLI::Range(2, 100000));
   app.add_option("--image-steps", steps, "Solver steps a picture")->capture_default_str()->check(CLI::Range(2, 1000));
@@ -32,20 +32,29 @@ void measuring::add_to(CLI::App& app) {
 }
 
 template <class Exec>
-std::vector<drawn_picture> draw_task(const trained<Exec>& t, task of, const measuring& how) {
-  const auto asked = [&](index_t i) { return asked_prompt(of, static_cast<std::uint64_t>(i)); };
-  tf::generator<model<Exec>> generate(
-      t.drawer, {.max_tokens = 0, .image = {3, t.side, t.side}, .image_steps = how.steps, .guidance = how.guidance});
-  std::vector<drawn_picture> drawn;
-  in_chunks(how.each, [&](index_t begin, index_t end) {
+std::vector<tf::image> draw_after(const trained<Exec>& t, index_t count,
+                                  const std::function<tf::document(index_t)>& prompt_of, const measuring& how) {
+  tf::generation_options options{
+      .max_tokens = 0, .image = {3, t.side, t.side}, .image_steps = how.steps, .guidance = how.guidance};
+  options.image_guidance = how.image_guidance;
+  tf::generator<model<Exec>> generate(t.drawer, options);
+  std::vector<tf::image> drawn;
+  in_chunks(count, [&](index_t begin, index_t end) {
     std::vector<tf::generation_request> requests;
     for (index_t i = begin; i < end; ++i)
-      requests.push_back({{tokens(asked(i))}, true, how.seed * 1000003 + static_cast<std::uint64_t>(i)});
-    for (auto& made : generate(requests)) {
-      const prompt p = asked(static_cast<index_t>(drawn.size()));
-      drawn.push_back({p, std::get<tf::image>(std::move(made.content.segments.back()))});
-    }
+      requests.push_back({prompt_of(i), true, how.seed * 1000003 + static_cast<std::uint64_t>(i)});
+    for (auto& made : generate(requests)) drawn.push_back(std::get<tf::image>(std::move(made.content.segments.back())));
   });
+  return drawn;
+}
+
+template <class Exec>
+std::vector<drawn_picture> draw_task(const trained<Exec>& t, task of, const measuring& how) {
+  const auto asked = [&](index_t i) { return asked_prompt(of, static_cast<std::uint64_t>(i)); };
+  std::vector<drawn_picture> drawn;
+  for (auto& made : draw_after(
+           t, how.each, [&](index_t i) { return tf::document{tokens(asked(i))}; }, how))
+    drawn.push_back({asked(static_cast<index_t>(drawn.size())), std::move(made)});
   return drawn;
 }
 
@@ -66,6 +75,11 @@ std::vector<told_scene> tell_task(const trained<Exec>& t, task of, const measuri
         told[static_cast<std::size_t>(begin) + i].words = vocabulary().decode(said->tokens);
   });
   return told;
+}
+
+std::string with_interval(const tf::bootstrap_result& b) {
+  return support::percent(b.value) + " (" + support::fixed(100 * b.low, 1) + " to " + support::fixed(100 * b.high, 1) +
+         ")";
 }
 
 tf::bootstrap_result share_right(const std::vector<drawn_picture>& pictures) {
@@ -96,9 +110,13 @@ tf::bootstrap_result share_true(const std::vector<told_scene>& told) {
   return tf::bootstrap_mean(right);
 }
 
+template std::vector<tf::image> draw_after(const trained<support::cpu_policy>&, index_t,
+                                           const std::function<tf::document(index_t)>&, const measuring&);
 template std::vector<drawn_picture> draw_task(const trained<support::cpu_policy>&, task, const measuring&);
 template std::vector<told_scene> tell_task(const trained<support::cpu_policy>&, task, const measuring&);
 #if TRANSFUSION_HAS_CUDA
+template std::vector<tf::image> draw_after(const trained<support::cuda_policy>&, index_t,
+                                           const std::function<tf::document(index_t)>&, const measuring&);
 template std::vector<drawn_picture> draw_task(const trained<support::cuda_policy>&, task, const measuring&);
 template std::vector<told_scene> tell_task(const trained<support::cuda_policy>&, task, const measuring&);
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,15 +13,21 @@
 // What a trained model can do, counted by the detector.
 namespace scenes {
 
-/// How pictures are drawn and how many of each task.
+/// How pictures are drawn and how many of each kind.
 struct measuring {
-  index_t each = 100;  ///< pictures of each task, and captions of pictures of it
+  index_t each = 100;  ///< pictures of each task and captions of pictures of it, or edits of each action
   int steps = 50;      ///< of the solver
   double guidance = 3;
   std::uint64_t seed = 1;
+  std::optional<double> image_guidance = {};  ///< the scale of the images before the one that is drawn
 
   void add_to(CLI::App& app);
 };
+
+/// The pictures that follow `count` prompts, each with a seed of its own.
+template <class Exec>
+std::vector<tf::image> draw_after(const trained<Exec>& t, index_t count,
+                                  const std::function<tf::document(index_t)>& prompt_of, const measuring& how);
 
 struct drawn_picture {
   prompt asked;
@@ -39,6 +47,9 @@ struct told_scene {
 /// Captions of `each` scenes of held-out prompts of a task, the likeliest word by word.
 template <class Exec>
 std::vector<told_scene> tell_task(const trained<Exec>& t, task of, const measuring& how);
+
+/// "61.0 % (51.0 to 70.0)".
+std::string with_interval(const tf::bootstrap_result& share);
 
 /// The share of right pictures. The bootstrap draws prompts, each with all its pictures, which depend on each other.
 /// Throws config_error below two prompts.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scenes/support/model.hpp"
 
-#include <string>
-
 #include "scenes/support/draw.hpp"
 #include "transfusion/io.hpp"
 #include "transfusion/sequence/pair.hpp"
@@ -60,19 +58,28 @@ support::training_summary train(Exec& e, const training_settings& how, const std
                                 const std::filesystem::path& log) {
   const auto documents_of = [&](index_t step) { return training_documents(step, how.pairs, how.side, how.seed); };
   return support::train_for<model<Exec>>(e, how.sizes(), how, how.seed, documents_of, checkpoint, log,
-                                         {{side_key, std::to_string(how.side)}});
+                                         metadata_of(how.side));
+}
+
+std::map<std::string, std::string> metadata_of(index_t side) { return {{side_key, std::to_string(side)}}; }
+
+std::string in_words(const support::training_summary& done) {
+  using support::fixed;
+  return std::to_string(done.steps) + " steps, " + std::to_string(done.pictures) + " scenes, " +
+         fixed(static_cast<double>(done.parameters) / 1e6) + " M parameters, " + fixed(done.tokens_per_second, 0) +
+         " tokens/s, " + fixed(done.gflops, 0) + " GFLOP/s" + support::peak_memory(done);
 }
 
 template <class Exec>
-trained<Exec> load(Exec& e, const std::filesystem::path& checkpoint) {
+trained<Exec> load(Exec& e, const std::filesystem::path& checkpoint, index_t words) {
   const tf::safetensors_file file(checkpoint);
   const auto side = file.metadata().find(side_key);
   const bool known = side != file.metadata().end() && (side->second == "32" || side->second == "64");
   tf::require<tf::format_error>(known, checkpoint.string(), ": metadata \"", side_key, "\": found ",
                                 side == file.metadata().end() ? "none" : side->second, ", expected 32 or 64");
   const auto config = tf::read_config<recipe>(file);
-  tf::require<tf::format_error>(config.vocabulary == vocabulary().size(), checkpoint.string(), ": vocabulary: found ",
-                                config.vocabulary, " tokens, expected ", vocabulary().size());
+  tf::require<tf::format_error>(config.vocabulary == words, checkpoint.string(), ": vocabulary: found ",
+                                config.vocabulary, " tokens, expected ", words);
   trained<Exec> found{model<Exec>(e, config, 0), side->second == "64" ? 64 : 32};
   tf::load_weights(file, found.drawer);
   return found;
@@ -80,11 +87,11 @@ trained<Exec> load(Exec& e, const std::filesystem::path& checkpoint) {
 
 template support::training_summary train(support::cpu_policy&, const training_settings&, const std::filesystem::path&,
                                          const std::filesystem::path&);
-template trained<support::cpu_policy> load(support::cpu_policy&, const std::filesystem::path&);
+template trained<support::cpu_policy> load(support::cpu_policy&, const std::filesystem::path&, index_t);
 #if TRANSFUSION_HAS_CUDA
 template support::training_summary train(support::cuda_policy&, const training_settings&, const std::filesystem::path&,
                                          const std::filesystem::path&);
-template trained<support::cuda_policy> load(support::cuda_policy&, const std::filesystem::path&);
+template trained<support::cuda_policy> load(support::cuda_policy&, const std::filesystem::path&, index_t);
 #endif
 
 }  // namespace scenes

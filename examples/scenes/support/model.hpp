@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "scenes/support/generate.hpp"
@@ -48,6 +50,9 @@ template <class Exec>
 support::training_summary train(Exec& e, const training_settings& how, const std::filesystem::path& checkpoint,
                                 const std::filesystem::path& log);
 
+/// "900 steps, 28800 scenes, 0.88 M parameters, ...": a run in one line.
+std::string in_words(const support::training_summary& done);
+
 /// A trained model with its averaged weights, and the side of its scenes.
 template <class Exec>
 struct trained {
@@ -55,8 +60,11 @@ struct trained {
   index_t side;
 };
 
-/// Reads a model back. Throws format_error on a file that holds no such model.
+/// What a checkpoint's metadata says of the side of the scenes.
+std::map<std::string, std::string> metadata_of(index_t side);
+
+/// Reads a model of so many tokens back. Throws format_error on a file that holds no such model.
 template <class Exec>
-trained<Exec> load(Exec& e, const std::filesystem::path& checkpoint);
+trained<Exec> load(Exec& e, const std::filesystem::path& checkpoint, index_t words = vocabulary().size());
 
 }  // namespace scenes
