@@ -61,7 +61,7 @@ void evaluate(Exec& e, const std::string& checkpoint, const scenes::measuring& h
     const auto drawn = share_right(pictures), said = share_true(tell_task(model, task, how));
     right += drawn.value / scenes::task_count;
     told += said.value / scenes::task_count;
-    table.row({std::string(name(task)), with_interval(drawn), with_interval(said)});
+    table.row({std::string(name(task)), scenes::with_interval(drawn), scenes::with_interval(said)});
     rows.push_back(row_of(task, pictures));
     all.push_back(pictures);
   }

@@ -12,6 +12,8 @@
 #include "scenes/support/detector.hpp"
 #include "scenes/support/draw.hpp"
 #include "scenes/support/edit.hpp"
+#include "scenes/support/edit_measure.hpp"
+#include "scenes/support/edit_model.hpp"
 #include "scenes/support/generate.hpp"
 #include "scenes/support/harm.hpp"
 #include "scenes/support/measure.hpp"
@@ -404,6 +406,106 @@ BOOST_AUTO_TEST_CASE(an_edit_changes_what_it_says_and_nothing_else) {
     BOOST_TEST(!parse_edit(other), "'" << other << "'");
 }
 
+BOOST_AUTO_TEST_CASE(a_verdict_tells_what_was_done_from_what_stayed) {
+  const object circle{shape::circle, colour::red, 0.25, 0.3, 0.18},
+      square{shape::square, colour::blue, 0.7, 0.72, 0.18};
+  const scene before{{circle, square}};
+  const auto is = [&](const edit& e, const std::vector<object>& after, const edit_verdict& expected) {
+    const edit_verdict v = judge(e, before, draw({after}, 32));
+    return v.carried_out == expected.carried_out && v.others_kept == expected.others_kept &&
+           v.changed == expected.changed && v.coloured == expected.coloured;
+  };
+  const auto with = [](object o, auto member, auto value) {
+    o.*member = value;
+    return o;
+  };
+  const edit recolour{action::recolour, {shape::circle}, colour::green}, remove{action::remove, {shape::circle}},
+      move{action::move_right, {shape::circle}};
+  const object green = with(circle, &object::tint, colour::green), moved = with(circle, &object::x, 0.5),
+               elsewhere = with(square, &object::x, 0.5);
+  BOOST_TEST(is(recolour, {green, square}, {true, true, true, true}));
+  BOOST_TEST(is(recolour, {circle, square}, {false, true, false, false}));
+  BOOST_TEST(is(recolour, {green, elsewhere}, {false, false, true, true}));
+  BOOST_TEST(is(recolour, {with(green, &object::kind, shape::star), square}, {false, true, false, true}));
+  BOOST_TEST(is(recolour, {square}, {false, true, false, false}));
+  BOOST_TEST(is(remove, {square}, {true, true, true, true}));
+  BOOST_TEST(is(remove, {circle, square}, {false, true, false, false}));
+  BOOST_TEST(is(remove, {}, {false, false, true, true}));
+  BOOST_TEST(is(move, {moved, with(square, &object::x, 0.73)}, {true, true, true, true}));
+  BOOST_TEST(is(move, {with(moved, &object::y, 0.32), elsewhere}, {false, false, true, true}));
+  BOOST_TEST(
+      is(move, {with(with(moved, &object::kind, shape::ring), &object::x, 0.45), square}, {false, true, false, true}));
+  BOOST_TEST(is(move, {with(circle, &object::y, 0.5), square}, {false, true, false, false}));
+}
+
+BOOST_AUTO_TEST_CASE(documents_of_edits_are_a_clean_picture_an_instruction_and_its_result) {
+  const edit_training how{.examples = 40, .epochs = 2.0, .batch = 8, .seed = seed};
+  BOOST_TEST(how.steps() == 10);
+  std::map<std::vector<float>, index_t> befores;
+  for (index_t step = 0; step < how.steps(); ++step)
+    for (const tf::document& d : edit_documents(step, how, 32)) {
+      BOOST_TEST_REQUIRE(d.segments.size() == 3u);
+      BOOST_TEST((!d.open_ended && d.prefix_segments == 0));
+      const auto& before = std::get<tf::image>(d.segments[0]);
+      const auto& after = std::get<tf::image>(d.segments[2]);
+      BOOST_TEST((before.context && !after.context));
+      ++befores[before.values];
+      const auto seen = read_scene(before), become = read_scene(after);
+      BOOST_TEST_REQUIRE((seen && become));
+      index_t asked = 0;  // one instruction alone has these tokens
+      for (std::uint64_t n = 0; n < 40; ++n) {
+        const edited_scene e = training_edit(seed, n);
+        if (draw(e.before, 32).values != before.values) continue;
+        BOOST_TEST(std::get<tf::text>(d.segments[1]).tokens == tokens(e.asked).tokens);
+        BOOST_TEST(draw(e.after, 32).values == after.values);
+        BOOST_TEST((!held_out(e.before) && !held_out(e.after)));
+        ++asked;
+      }
+      BOOST_TEST(asked == 1);
+    }
+  BOOST_TEST(befores.size() == 40u);
+  for (const auto& [values, times] : befores) BOOST_TEST(times == 2);
+}
+
+BOOST_AUTO_TEST_CASE(instructions_keep_the_tokens_of_captions) {
+  std::set<std::vector<tf::token_t>> all;
+  std::set<tf::token_t> used;
+  for (const noun& n : all_nouns())
+    for (index_t a = 0; a < action_count; ++a) {
+      const auto own = tokens(edit{action_at(a), n, colour::blue}).tokens;
+      all.insert(own);
+      used.insert(own.begin(), own.end());
+    }
+  BOOST_TEST(all.size() == all_nouns().size() * static_cast<std::size_t>(action_count));
+  BOOST_TEST(*used.rbegin() == edit_vocabulary_size() - 1);
+  const auto words = tokens(edit{action::recolour, {shape::circle, colour::red}, colour::blue}).tokens;
+  BOOST_TEST_REQUIRE(words.size() == 5u);
+  BOOST_TEST(words[0] == vocabulary().size());
+  BOOST_TEST(vocabulary().decode(std::vector{words[2], words[3], words[4]}) == "red circle blue");
+}
+
+BOOST_AUTO_TEST_CASE(eight_thousand_edits_are_different_ones) {
+  std::set<std::tuple<std::string, double, double, double, double>> different;
+  for (index_t n = 0; n < most_examples; ++n) {
+    const edited_scene e = training_edit(seed, static_cast<std::uint64_t>(n));
+    const object &a = e.before.objects[0], &b = e.before.objects[1];
+    different.insert({instruction(e.asked), a.x, a.y, b.x, b.y});
+  }
+  BOOST_TEST(std::ssize(different) == most_examples);
+}
+
+BOOST_AUTO_TEST_CASE(edits_of_each_action_are_asked_for_as_often) {
+  for (const combinations of : {combinations::held_out, combinations::familiar}) {
+    std::map<action, index_t> asked;
+    for (const edited_scene& e : asked_edits(of, 5, seed)) {
+      ++asked[e.asked.what];
+      BOOST_TEST((held_out(e.before) != held_out(e.after)) == (of == combinations::held_out));
+    }
+    BOOST_TEST(asked.size() == static_cast<std::size_t>(action_count));
+    for (const auto& [what, count] : asked) BOOST_TEST(count == 5, name(what));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(errors_name_what_is_wrong) {
   check_throws<tf::config_error>([] { draw({}, 8); }, {"side", "found 8", "16 to 4096"});
   check_throws<tf::config_error>(
@@ -492,4 +594,52 @@ BOOST_AUTO_TEST_CASE(a_model_of_scenes_is_trained_kept_and_measured) {
   how.resume = true;
   check_throws<tf::config_error>([&] { train(exec, how, at / "m.safetensors", at / "m.csv"); },
                                  {"--steps: found 2", "more than the 2"});
+}
+
+BOOST_AUTO_TEST_CASE(a_model_of_scenes_is_fine_tuned_on_edits_resumed_and_measured) {
+  const files::temporary_folder at;
+  const auto base = at / "base.safetensors", edits = at / "edits.safetensors", log = at / "edits.csv";
+  support::cpu_policy exec(1);
+  edit_training how{.examples = 16, .epochs = 1, .batch = 8, .rate = 1e-9};
+  check_throws<tf::config_error>([&] { fine_tune(exec, base, how, edits, log); },
+                                 {"--base: found no file", "base.safetensors", "scenes_train"});
+  training_settings small;
+  small.steps = 1;
+  small.pairs = 2;
+  small.layers = 1;
+  small.width = 32;
+  small.heads = 2;
+  small.patch = 8;
+  train(exec, small, base, log);
+  BOOST_TEST(fine_tune(exec, base, how, edits, log).steps == 2);
+  const auto before = load(exec, base), after = load(exec, edits, edit_vocabulary_size());
+  BOOST_TEST(after.side == 32);
+  const measuring few{.each = 2, .steps = 2, .guidance = 2, .image_guidance = 1.5};
+  // At next to no rate it is the base model with more tokens.
+  const auto drawn = draw_task(before, task::colours, few), same = draw_task(after, task::colours, few);
+  for (std::size_t i = 0; i < drawn[0].picture.values.size(); ++i)
+    BOOST_REQUIRE_SMALL(drawn[0].picture.values[i] - same[0].picture.values[i], 1e-3f);
+  const auto edited = draw_edits(after, combinations::held_out, few);
+  BOOST_TEST(edited.size() == 12u);
+  BOOST_TEST(of_action(action::remove, edited).size() == 2u);
+  for (const drawn_edit& d : edited)
+    BOOST_TEST(d.verdict.carried_out == is_carried_out(d.asked.asked, draw(d.asked.before, 32), d.picture));
+  const auto share = share_of(&edit_verdict::carried_out, edited);
+  BOOST_TEST((share.value >= 0 && share.value <= 1));
+
+  check_throws<tf::format_error>([&] { fine_tune(exec, edits, how, base, log); },
+                                 {"vocabulary: found " + std::to_string(edit_vocabulary_size())});
+  how.resume = true;
+  check_throws<tf::config_error>([&] { fine_tune(exec, base, how, edits, log); }, {"found 2", "more than the 2"});
+  how.epochs = 1.5;
+  const auto done = fine_tune(exec, base, how, edits, log);
+  BOOST_TEST(done.steps == 3);
+  BOOST_TEST(done.pictures == 8);
+  for (const auto& [wrong, words] : {std::pair{edit_training{.examples = 8001}, "--examples: found 8001"},
+                                     {edit_training{.epochs = 0}, "--epochs: found 0"},
+                                     {edit_training{.batch = 0}, "--batch: found 0"}})
+    check_throws<tf::config_error>([&] { fine_tune(exec, base, wrong, edits, log); }, {words, "expected"});
+  files::put(at / "none.safetensors", "no model");
+  check_throws<tf::format_error>([&] { fine_tune(exec, at / "none.safetensors", how, edits, log); },
+                                 {"none.safetensors"});
 }
