@@ -570,16 +570,22 @@ BOOST_AUTO_TEST_CASE(perfect_drawings_and_captions_count_as_right) {
   }
 }
 
+/// A model of a moment.
+training_settings tiny(index_t steps, index_t pairs) {
+  training_settings s;
+  s.steps = steps;
+  s.pairs = pairs;
+  s.layers = 1;
+  s.width = 32;
+  s.heads = 2;
+  s.patch = 8;
+  return s;
+}
+
 BOOST_AUTO_TEST_CASE(a_model_of_scenes_is_trained_kept_and_measured) {
   const files::temporary_folder at;
   support::cpu_policy exec(1);
-  training_settings how;
-  how.steps = 2;
-  how.pairs = 4;
-  how.layers = 1;
-  how.width = 32;
-  how.heads = 2;
-  how.patch = 8;
+  training_settings how = tiny(2, 4);
   BOOST_TEST(train(exec, how, at / "m.safetensors", at / "m.csv").pictures == 8);
   const auto found = load(exec, at / "m.safetensors");
   BOOST_TEST(found.side == 32);
@@ -601,14 +607,7 @@ BOOST_AUTO_TEST_CASE(a_model_of_scenes_is_fine_tuned_on_edits_resumed_and_measur
   edit_training how{.examples = 16, .epochs = 1, .batch = 8, .rate = 1e-9};
   check_throws<tf::config_error>([&] { fine_tune(exec, base, how, edits, log); },
                                  {"--base: found no file", "base.safetensors", "scenes_train"});
-  training_settings small;
-  small.steps = 1;
-  small.pairs = 2;
-  small.layers = 1;
-  small.width = 32;
-  small.heads = 2;
-  small.patch = 8;
-  train(exec, small, base, log);
+  train(exec, tiny(1, 2), base, log);
   BOOST_TEST(fine_tune(exec, base, how, edits, log).steps == 2);
   const auto before = load(exec, base), after = load(exec, edits, edit_vocabulary_size());
   BOOST_TEST(after.side == 32);
