@@ -37,7 +37,7 @@ void print_fit(support::paired_embedder& embedder, const std::vector<scenes::dra
     const auto& s = fit.similarity;
     table.row({what,
                support::fixed(s.value, 1) + " (" + support::fixed(s.low, 1) + " to " + support::fixed(s.high, 1) + ")",
-               with_interval(fit.recall_1), with_interval(fit.recall_5)});
+               scenes::with_interval(fit.recall_1), scenes::with_interval(fit.recall_5)});
   };
   row("drawn", drawn);
   row("true", true_pictures(drawn, drawn.front().picture.shape.height, how.seed));

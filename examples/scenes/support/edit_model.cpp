@@ -13,8 +13,12 @@ namespace scenes {
 
 namespace {
 
-/// Those that no caption has. Their places are in files: new ones come last.
+/// Those that no caption has. Their places are in files.
 constexpr std::array<std::string_view, 6> instruction_words{"make", "the", "remove", "move", "up", "down"};
+
+/// Words of the longest instruction. Others are filled up to it: then what is to be copied lies at one distance in
+/// every document, which rotary positions tell best.
+constexpr std::size_t longest = 5;
 
 /// Gives a model the weights of one of fewer tokens. The rows of the others come last, and stay as they are.
 template <class Exec>
@@ -31,7 +35,7 @@ void take_weights(model<Exec>& to, model<Exec>& from) {
 
 }  // namespace
 
-index_t edit_vocabulary_size() { return vocabulary().size() + std::ssize(instruction_words); }
+index_t edit_vocabulary_size() { return vocabulary().size() + std::ssize(instruction_words) + 1; }
 
 tf::text tokens(const edit& e) {
   tf::text t;
@@ -41,6 +45,7 @@ tf::text tokens(const edit& e) {
                            ? vocabulary().encode(word).front()
                            : static_cast<tf::token_t>(vocabulary().size() + (own - instruction_words.begin())));
   }
+  t.tokens.resize(longest, static_cast<tf::token_t>(edit_vocabulary_size() - 1));
   return t;
 }
 

@@ -14,10 +14,10 @@ namespace scenes {
 
 inline constexpr index_t most_examples = 8000;  ///< as many as the paper's
 
-/// The tokens of captions as they are, then those of the words that are in instructions alone.
+/// The tokens of captions as they are, those of the words that are in instructions alone, and one that fills up.
 index_t edit_vocabulary_size();
 
-/// "make the circle blue" as tokens.
+/// "make the circle blue" as tokens, as many for every edit.
 tf::text tokens(const edit& e);
 
 /// What a model is asked with: the picture before, read clean, and the instruction.
