@@ -28,7 +28,7 @@ struct edit_training {
   index_t examples = most_examples;  ///< different edits
   double epochs = 4;
   index_t batch = 16;  ///< edits a step
-  double rate = 1e-3;
+  double rate = 2e-3;
   double text_dropout = 0.05;     ///< share that is learnt without the instruction, for the scale of its guidance
   double context_dropout = 0.05;  ///< share that is learnt without the picture before as well
   std::uint64_t seed = 1;
