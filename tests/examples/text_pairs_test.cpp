@@ -270,13 +270,16 @@ BOOST_AUTO_TEST_CASE(options_are_read_and_contradictions_refused) {
   BOOST_TEST(parsed({"--quick"}).steps < settings{}.steps);
   BOOST_TEST(parsed({"--quick", "--steps", "7"}).steps == 7);
   BOOST_TEST(parsed({"--pair-share", "0.5", "--text-rows", "1000"}).mixture_rows() == 1500);
+  const files::temporary_folder folder;
+  const std::string there = folder / "there.txt";
+  std::ofstream(there) << "text";
   for (const auto& given : std::vector<std::vector<std::string>>{{"--tokenizer", "words"},
                                                                  {"--corpus", "koran"},
                                                                  {"--text", "/nowhere.txt"},
-                                                                 {"--text", "/etc/hostname", "--corpus", "bible"},
+                                                                 {"--text", there, "--corpus", "bible"},
                                                                  {"--pair-share", "0"},
                                                                  {"--read-pairs", "1"},
-                                                                 {"--tokenizer-model", "/etc/hostname"}})
+                                                                 {"--tokenizer-model", there}})
     BOOST_CHECK_THROW(parsed(given), CLI::ParseError);
 }
 

@@ -64,9 +64,9 @@ std::vector<tf::document> corpus::documents(index_t step, index_t count, std::ui
 }
 
 template <class Recipe, class Exec>
-tf::model_config<Recipe> drawer<Recipe, Exec>::sizes(const corpus& c, const settings& s) {
+tf::model_config<Recipe> drawer<Recipe, Exec>::sizes(index_t vocabulary, const settings& s) {
   tf::model_config<Recipe> m{
-      .layers = s.drawer.layers, .width = s.drawer.width, .heads = s.drawer.heads, .vocabulary = c.words().size()};
+      .layers = s.drawer.layers, .width = s.drawer.width, .heads = s.drawer.heads, .vocabulary = vocabulary};
   m.codec.channels = s.latent_channels;
   m.codec.patch = s.drawer.patch;
   if constexpr (requires { m.codec.level_channels; }) {
@@ -80,8 +80,8 @@ template <class Recipe, class Exec>
 stage_summary drawer<Recipe, Exec>::train(Exec& e, const corpus& c, const settings& s, const stage& to) {
   const auto part = to.beside("part");
   const auto done = support::train_for<model>(
-      e, sizes(c, s), s.drawer, s.seed, [&](index_t step) { return c.documents(step, s.drawer.pairs, s.seed); }, part,
-      to.beside("csv"), to.metadata());
+      e, sizes(c.words().size(), s), s.drawer, s.seed,
+      [&](index_t step) { return c.documents(step, s.drawer.pairs, s.seed); }, part, to.beside("csv"), to.metadata());
   std::filesystem::rename(part, to.file);
   return {done.steps, done.pictures, done.parameters, done.seconds};
 }

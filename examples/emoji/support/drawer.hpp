@@ -58,6 +58,9 @@ class drawer {
  public:
   using model = tf::model<Recipe, Exec>;
 
+  /// What the model is made from, with so many tokens.
+  static tf::model_config<Recipe> sizes(index_t vocabulary, const settings& s);
+
   /// Trains and writes the stage's file.
   static stage_summary train(Exec& e, const corpus& c, const settings& s, const stage& to);
 
@@ -74,7 +77,6 @@ class drawer {
   std::vector<tf::document> go_on(const std::vector<tf::document>& prompts, index_t pictures, double temperature) const;
 
  private:
-  static tf::model_config<Recipe> sizes(const corpus& c, const settings& s);
   tf::generation_options options(index_t tokens, index_t pictures) const;
 
   const corpus* corpus_;

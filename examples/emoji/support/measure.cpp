@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "transfusion/core/error.hpp"
+#include "transfusion/train/data_order.hpp"
 
 namespace emoji {
 
@@ -63,26 +64,35 @@ std::vector<double> tones_right(const data& d, const std::vector<index_t>& items
   return right;
 }
 
+namespace {
+
+void require_ten(const std::vector<index_t>& names, const char* of) {
+  tf::require<tf::config_error>(names.size() == 10, "ten names: found ", names.size(), " ", of, ", expected 10");
+}
+
+}  // namespace
+
 std::vector<index_t> ten_names(const data& d, index_t i, std::uint64_t seed) {
   std::vector<index_t> names{i};
-  const tf::random_key key{seed, static_cast<std::uint32_t>(i), tf::stream::resampling};
-  const auto add = [&](index_t other) {
-    if (std::find(names.begin(), names.end(), other) == names.end()) names.push_back(other);
+  const auto add = [&](index_t other) {  // -1: a tone that the font lacks
+    if (other >= 0 && names.size() < 10 && std::find(names.begin(), names.end(), other) == names.end())
+      names.push_back(other);
   };
   if (const index_t base = d.at(i).base; base >= 0) {
     for (index_t other : d.toned(base)) add(other);
-    index_t another = base;
-    for (std::uint64_t n = 0; another == base; ++n)
-      another = d.bases()[static_cast<std::size_t>(key.below(n, static_cast<index_t>(d.bases().size())))];
-    for (index_t other : d.toned(another)) add(other);
+    const tf::data_order others(seed + static_cast<std::uint64_t>(i), static_cast<index_t>(d.bases().size()));
+    for (std::size_t n = 0; n < d.bases().size(); ++n)
+      for (index_t other : d.toned(d.bases()[static_cast<std::size_t>(others(static_cast<index_t>(n)))])) add(other);
+    require_ten(names, "tones of emoji");
     return names;
   }
   std::vector<index_t> near;
   for (index_t other : d.training())
     if (d.group(other) == d.group(i) && d.at(other).base < 0) near.push_back(other);
   const std::vector<index_t>& from = near.size() >= 20 ? near : d.training();
-  for (std::uint64_t n = 0; names.size() < 10; ++n)
-    add(from[static_cast<std::size_t>(key.below(n, static_cast<index_t>(from.size())))]);
+  const tf::data_order order(seed + static_cast<std::uint64_t>(i), static_cast<index_t>(from.size()));
+  for (std::size_t n = 0; n < from.size(); ++n) add(from[static_cast<std::size_t>(order(static_cast<index_t>(n)))]);
+  require_ten(names, "emoji to train on");
   return names;
 }
 

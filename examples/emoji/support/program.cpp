@@ -147,8 +147,11 @@ coder_findings examine_coder(const bench<Exec>& b) {
 
 void check_folder(const settings& s) {
   if (s.overwrite)
-    for (const char* name : {"classifier", "vae", "latents", "linear", "unet"})
-      fs::remove(s.out / (std::string(name) + ".safetensors"));
+    for (const char* name : {"classifier", "vae", "latents", "linear", "unet"}) {
+      const fs::path file = s.out / (std::string(name) + ".safetensors");
+      std::error_code none;
+      if (s.vae.empty() || !fs::equivalent(file, s.vae, none)) fs::remove(file);
+    }
   s.classifier_stage().is_done();
   const bool has_vae = s.vae.empty() ? s.vae_stage().is_done() : true;
   if (!s.vae.empty()) require_fitting(s.vae, s.latent_channels);
@@ -163,9 +166,12 @@ void check_folder(const settings& s) {
 
 template <class Exec>
 void run(Exec& e, const settings& s, const std::string& command) {
-  check_folder(s);
   const data d;
   const test_items items(d, s.drawn);
+  constexpr index_t some_words = 1000;  // how many there are does not matter to what is checked
+  if (s.uses("linear")) tf::completed(drawer<linear_recipe, Exec>::sizes(some_words, s));
+  if (s.uses("unet")) tf::completed(drawer<unet_recipe, Exec>::sizes(some_words, s));
+  check_folder(s);
   fs::create_directories(s.out);
   findings f;
   f.command = command;

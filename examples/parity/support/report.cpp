@@ -126,12 +126,12 @@ void add_reconstructions(support::markdown_report& report, const fs::path& folde
   const auto vae = support::read_strip(strips / (std::string(vae_name) + ".png"), scene_shape);
   const auto vq = support::read_strip(strips / (std::string(vq_name) + ".png"), scene_shape);
   const std::size_t half = vae.size() / 2;
-  const std::vector<support::grid_row> rows{row_of("held-out scenes", std::span(vae).first(half)),
+  const std::vector<support::grid_row> rows{row_of("new scenes", std::span(vae).first(half)),
                                             row_of("VAE", std::span(vae).subspan(half)),
                                             row_of("VQ-VAE", std::span(vq).subspan(half))};
   support::draw_grid(rows, {.title = "There and back", .columns = {}, .magnify = 2})
       .save(folder / "reconstructions.png");
-  report.picture("reconstructions.png", "What both autoencoders make of held-out scenes");
+  report.picture("reconstructions.png", "What both autoencoders make of new scenes");
 }
 
 std::string list_of(const std::vector<std::string>& words) {
@@ -167,12 +167,13 @@ std::string about_measures(const settings& s, const surroundings& around) {
          "the "
          "autoencoders' are not in them (the paper: 6ND). Perplexity: of " +
          n(s.read) +
-         " held-out captions alone, the mark behind them included. As their distribution is known, the nats that a "
+         " captions of new scenes alone (of the prompts that are trained on), the mark behind them included. As their "
+         "distribution is known, the nats that a "
          "caption lies above the least possible are given too: perplexity itself soon goes no lower. Captions right: "
          "the "
          "right one is the likeliest of ten. Distance to real scenes: the Fréchet distance of " +
          n(s.drawn) +
-         " scenes drawn from held-out captions, in the features of a small classifier of the topmost object, which is "
+         " scenes drawn from such captions, in the features of a small classifier of the topmost object, which is "
          "right on " +
          support::percent(around.real.value("accuracy", nothing)) + " of real scenes; as many real ones have " +
          support::fixed(around.real.value("frechet", nothing)) +
@@ -245,7 +246,8 @@ void save_report(const fs::path& folder, const support::json_store& store, const
       "training "
       "that is better than all cheaper ones, in logarithms of both; the value is what Chameleon's largest training has "
       "reached. The interval draws Transfusion's trainings with replacement, 1000 times, and follows their lines "
-      "wherever they have that value. Where there are not three points for a line, or Transfusion's has the value "
+      "wherever they have that value; that Chameleon's value is uncertain too, and that there is one seed, is not in "
+      "it. Where there are not three points for a line, or Transfusion's has the value "
       "outside its trainings, that stands in place of a number.");
   report.table(ratios_table(results));
   if (const std::string text = missing_ratios(results); !text.empty()) report.paragraph(text);

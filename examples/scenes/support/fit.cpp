@@ -43,10 +43,11 @@ std::unique_ptr<support::paired_embedder> scene_embedder(const embedder_source& 
   if (!from.file.empty()) {
     auto embedder = std::make_unique<support::paired_embedder>(threads, from.file);
     const auto& found = embedder->options();
-    tf::require<tf::format_error>(found.picture == sizes.picture && found.vocabulary == sizes.vocabulary, from.file,
-                                  ": embedder: found pictures of ", found.picture.height, " x ", found.picture.width,
-                                  " and ", found.vocabulary, " tokens, expected ", side, " x ", side, " and ",
-                                  sizes.vocabulary);
+    tf::require<tf::format_error>(
+        found.picture == sizes.picture && found.vocabulary == sizes.vocabulary && found.words == sizes.words, from.file,
+        ": embedder: found pictures of ", found.picture.height, " x ", found.picture.width, " and captions of ",
+        found.words, " of ", found.vocabulary, " tokens, expected ", side, " x ", side, " and ", sizes.words, " of ",
+        sizes.vocabulary);
     return embedder;
   }
   auto embedder = std::make_unique<support::paired_embedder>(threads, sizes, from.seed);

@@ -18,8 +18,8 @@ namespace transfusion {
 /// Mixes sources by token (paper §4.1: text and caption-image pairs 1:1) into batches of at most `budget` packed rows.
 /// Each source is read in its own order, whatever the budget. Text is cut where its share of a batch ends and goes on
 /// in the next one; a document with an image is never cut, and waits for the next batch where it does not fit. Images
-/// are laid first, and text fills what they leave. What is given of a source stays as close to its share of all rows as
-/// the longest document is long.
+/// are laid first, and text fills what they leave, up to its share. What is given of a source stays as close to its
+/// share of all rows as the longest document is long.
 ///
 /// A batch is a pure function of the sources and its step: `mixture(step)` is what trainer::run asks for. Steps are
 /// planned from lengths alone; a step out of turn plans those before it.

@@ -7,7 +7,7 @@
 
 namespace transfusion {
 
-/// y = length · x / |x|, row by row; a row of zeros stays one. x, y: [N, D].
+/// y = length · x / |x|, row by row; a row of zeros stays zero. x, y: [N, D].
 template <class Exec>
 var<Exec> unit_rows(tape<Exec>& tape, var<Exec> x, double length = 1) {
   constexpr double epsilon = 1e-12;  // of the mean square
