@@ -193,6 +193,8 @@ BOOST_AUTO_TEST_CASE(a_measured_scale_stays_with_the_checkpoint) {
   resumed.trainer.resume(o.checkpoint_path);
   BOOST_TEST(resumed.trainer.scale()->mean == scaled.scale()->mean, boost::test_tools::per_element());
   BOOST_CHECK_THROW(measure_scale(scaled, 2, pictures), config_error);
+  resumed.trainer.step(pictures(3));  // other weights have another scale
+  BOOST_TEST(!resumed.trainer.scale().has_value());
 }
 
 // The rows of dead codes become encoded pixels, each once, in the average too; their moments are 0 again.

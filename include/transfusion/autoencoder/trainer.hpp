@@ -134,6 +134,7 @@ class autoencoder_trainer {
       }
       throw;
     }
+    scale_.reset();
     optimiser_.step(next_step_, r.rate);
     if (judged) discriminator_optimiser_->step(next_step_ - options_.adversarial_from, r.rate);
     if constexpr (has_codebook) follow_codes(r, made);
@@ -141,8 +142,8 @@ class autoencoder_trainer {
     return r;
   }
 
-  /// Measures the scale of the latents with the averaged weights, images_of(batch) for batch 0 to `batches` - 1, and
-  /// writes it with the checkpoint.
+  /// Measures the scale of the latents with the averaged weights, images_of(batch) for batch 0 to `batches` - 1. The
+  /// next save() writes it; a further step forgets it, as it is that of other weights.
   template <class Source>
   void measure_latents(index_t batches, Source&& images_of) requires(!has_codebook) {
     const averaged_weights<exec_type> averaged(model_->exec(), model_->parameters(), optimiser_);
@@ -208,6 +209,14 @@ class autoencoder_trainer {
     not_negative("checkpoint_every", static_cast<double>(o.checkpoint_every));
   }
 
+  void add_latents(latent_statistics& statistics, tape<exec_type>& plain, var<exec_type> latents) {
+    const auto wide = plain.saved_real(latents.rows(), latents.cols());
+    model_->exec().widen(wide.flat(), latents.value().flat());
+    std::vector<real> host(static_cast<std::size_t>(wide.size()));
+    model_->exec().download(host.data(), wide.data, host.size() * sizeof(real));
+    statistics.add_rows(std::span<const real>(host));
+  }
+
   std::uint32_t step_word() const { return static_cast<std::uint32_t>(next_step_); }
   double bottleneck_weight() const {
     return options_.bottleneck_weight < 0 ? Model::bottleneck_type::default_weight : options_.bottleneck_weight;
@@ -270,14 +279,6 @@ class autoencoder_trainer {
     gathered_.add(losses);
     items_.push_back({member, losses.size(), share / static_cast<double>(losses.size())});
   }
-  void add_latents(latent_statistics& statistics, tape<exec_type>& plain, var<exec_type> latents) {
-    const auto wide = plain.saved_real(latents.rows(), latents.cols());
-    model_->exec().widen(wide.flat(), latents.value().flat());
-    std::vector<real> host(static_cast<std::size_t>(wide.size()));
-    model_->exec().download(host.data(), wide.data, host.size() * sizeof(real));
-    statistics.add_rows(std::span<const real>(host));
-  }
-
   void gather(double autoencoder_report::*member, const std::vector<view<real, 1>>& maps) {
     for (const auto& losses : maps) gather(member, losses);
   }
