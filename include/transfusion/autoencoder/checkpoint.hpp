@@ -27,8 +27,6 @@ struct autoencoder_state {
 
 namespace detail {
 
-inline constexpr const char* autoencoder_step_key = "transfusion.next_step";
-inline constexpr const char* autoencoder_seed_key = "transfusion.seed";
 inline constexpr const char* code_counts = "codes.counts";
 inline constexpr const char* code_steps = "codes.last_step";
 inline constexpr const char* code_renewals = "codes.renewed";
@@ -58,7 +56,7 @@ std::vector<state_block<Exec>> state_blocks(parameter_set<Exec>& weights, const 
 /// All tensors of a run's checkpoint.
 template <class Exec>
 std::vector<tensor_info> state_tensors(const std::vector<state_block<Exec>>& blocks, index_t codes,
-                                       index_t scale_channels) {
+                                       const std::optional<latent_scale>& scale) {
   std::vector<tensor_info> tensors;
   for (const auto& b : blocks)
     b.set->each([&](parameter<Exec> p) {
@@ -69,9 +67,7 @@ std::vector<tensor_info> state_tensors(const std::vector<state_block<Exec>>& blo
     for (const char* name : {code_steps, code_renewals})
       tensors.push_back(tensor_info::of<std::int64_t>(name, {codes}));
   }
-  if (scale_channels > 0)
-    for (const char* name : {scale_mean, scale_deviation})
-      tensors.push_back(tensor_info::of<double>(name, {scale_channels}));
+  add_scale_tensors(tensors, scale);
   return tensors;
 }
 
@@ -93,12 +89,12 @@ template <class Bottleneck, class Exec>
 void save_autoencoder_checkpoint(const std::filesystem::path& path, autoencoder<Bottleneck, Exec>& model,
                                  const autoencoder_state<Exec>& state) {
   const auto blocks = detail::state_blocks(model.parameters(), state);
-  const index_t codes = state.codes->codes(), scaled = *state.scale ? model.options().latent_channels : 0;
-  safetensors_writer writer(path, detail::state_tensors(blocks, codes, scaled),
+  const index_t codes = state.codes->codes();
+  safetensors_writer writer(path, detail::state_tensors(blocks, codes, *state.scale),
                             {{detail::autoencoder_key,
                               detail::autoencoder_json<Bottleneck>(model.options(), model.bottleneck_options()).dump()},
-                             {detail::autoencoder_step_key, std::to_string(state.next_step)},
-                             {detail::autoencoder_seed_key, std::to_string(state.seed)}});
+                             {detail::step_key, std::to_string(state.next_step)},
+                             {detail::seed_key, std::to_string(state.seed)}});
   for (const auto& b : blocks)
     b.set->each([&](parameter<Exec> p) {
       detail::write_tensor<Exec>(writer, model.exec(), b.prefix + p.name(),
@@ -109,10 +105,7 @@ void save_autoencoder_checkpoint(const std::filesystem::path& path, autoencoder<
     writer.write(detail::code_steps, state.codes->last_steps().data(), codes);
     writer.write(detail::code_renewals, state.codes->renewed_steps().data(), codes);
   }
-  if (scaled > 0) {
-    writer.write(detail::scale_mean, (*state.scale)->mean.data(), scaled);
-    writer.write(detail::scale_deviation, (*state.scale)->deviation.data(), scaled);
-  }
+  detail::write_scale(writer, *state.scale);
   writer.commit();
 }
 
@@ -124,9 +117,9 @@ index_t load_autoencoder_checkpoint(const std::filesystem::path& path, autoencod
   const safetensors_file file(path);
   detail::require_same_autoencoder(file, model);
   const char* taken_for = "an autoencoder's checkpoint";
-  const auto next = detail::metadata_number<index_t>(file, detail::autoencoder_step_key, taken_for);
+  const auto next = detail::metadata_number<index_t>(file, detail::step_key, taken_for);
   require<format_error>(next >= 0, path.string(), ": next step: found ", next, ", expected >= 0");
-  const auto seed = detail::metadata_number<std::uint64_t>(file, detail::autoencoder_seed_key, taken_for);
+  const auto seed = detail::metadata_number<std::uint64_t>(file, detail::seed_key, taken_for);
   require<config_error>(seed == state.seed, path.string(), ": seed: found ", seed, ", expected ", state.seed,
                         " (the seed given to this run)");
   const auto blocks = detail::state_blocks(model.parameters(), state);
@@ -134,7 +127,7 @@ index_t load_autoencoder_checkpoint(const std::filesystem::path& path, autoencod
     b.set->each([&](parameter<Exec> p) { detail::check_tensor<Exec>(file, b.prefix + p.name(), p); });
   const index_t codes = state.codes->codes();
   auto scale = read_autoencoder<Bottleneck>(file).scale;
-  detail::require_no_others(file, detail::state_tensors(blocks, codes, scale ? model.options().latent_channels : 0));
+  detail::require_no_others(file, detail::state_tensors(blocks, codes, scale));
   std::vector<double> counts(static_cast<std::size_t>(codes));
   std::vector<std::int64_t> last(counts.size()), renewed(counts.size());
   if (codes > 0) {

@@ -43,6 +43,17 @@ nlohmann::json autoencoder_json(const autoencoder_options& sizes, const typename
   return json;
 }
 
+/// The tensors of a scale, or none.
+inline void add_scale_tensors(std::vector<tensor_info>& tensors, const std::optional<latent_scale>& scale) {
+  if (!scale) return;
+  for (const char* name : {scale_mean, scale_deviation})
+    tensors.push_back(tensor_info::of<double>(name, {static_cast<index_t>(scale->mean.size())}));
+}
+inline void write_scale(safetensors_writer& writer, const std::optional<latent_scale>& scale) {
+  if (!scale) return;
+  writer.write(scale_mean, scale->mean.data(), static_cast<index_t>(scale->mean.size()));
+  writer.write(scale_deviation, scale->deviation.data(), static_cast<index_t>(scale->deviation.size()));
+}
 /// Throws config_error on numbers that are no scale.
 inline std::optional<latent_scale> read_scale(const safetensors_file& file, index_t channels) {
   if (!file.find(scale_mean)) return {};
@@ -107,18 +118,13 @@ void save_autoencoder(const std::filesystem::path& path, autoencoder<Bottleneck,
   if (scale) scale->require_valid(model.options().latent_channels);
   std::vector<tensor_info> tensors;
   model.parameters().each([&](parameter<Exec> p) { tensors.push_back(tensor_info::of<real>(p.name(), p.shape())); });
-  if (scale)
-    for (const char* name : {detail::scale_mean, detail::scale_deviation})
-      tensors.push_back(tensor_info::of<double>(name, {model.options().latent_channels}));
+  detail::add_scale_tensors(tensors, scale);
   metadata[detail::autoencoder_key] =
       detail::autoencoder_json<Bottleneck>(model.options(), model.bottleneck_options()).dump();
   safetensors_writer writer(path, std::move(tensors), std::move(metadata));
   model.parameters().each(
       [&](parameter<Exec> p) { detail::write_tensor<Exec>(writer, model.exec(), p.name(), p.master()); });
-  if (scale) {
-    writer.write(detail::scale_mean, scale->mean.data(), model.options().latent_channels);
-    writer.write(detail::scale_deviation, scale->deviation.data(), model.options().latent_channels);
-  }
+  detail::write_scale(writer, scale);
   writer.commit();
 }
 
@@ -128,16 +134,8 @@ template <class Bottleneck, class Exec>
 void load_weights(const safetensors_file& file, autoencoder<Bottleneck, Exec>& model,
                   weights which = weights::averaged) {
   detail::require_same_autoencoder(file, model);
-  std::string prefix;
-  model.parameters().each([&](parameter<Exec> p) {
-    if (which == weights::averaged && file.find(std::string(detail::average_prefix) + p.name()))
-      prefix = detail::average_prefix;
-  });
-  model.parameters().each([&](parameter<Exec> p) { detail::check_tensor<Exec>(file, prefix + p.name(), p); });
-  model.parameters().each([&](parameter<Exec> p) {
-    detail::read_tensor<Exec>(file, model.exec(), prefix + p.name(), p, model.parameters().values());
-  });
-  model.parameters().refresh();
+  const std::string prefix = detail::check_weights(file, model.parameters(), which);
+  detail::read_weights(file, model.exec(), model.parameters(), prefix);
 }
 
 }  // namespace transfusion

@@ -183,18 +183,9 @@ void save_model(const std::filesystem::path& path, Model& model, std::map<std::s
 /// was expected.
 template <class Model>
 void load_weights(const safetensors_file& file, Model& model, weights which = weights::averaged) {
-  using exec = typename Model::exec_type;
-  std::string prefix;
-  model.parameters().each([&](parameter<exec> p) {
-    if (which == weights::averaged && file.find(std::string(detail::average_prefix) + p.name()))
-      prefix = detail::average_prefix;
-  });
-  model.parameters().each([&](parameter<exec> p) { detail::check_tensor<exec>(file, prefix + p.name(), p); });
+  const std::string prefix = detail::check_weights(file, model.parameters(), which);
   detail::check_config<typename Model::variant_type>(file, model.config(), false);
-  model.parameters().each([&](parameter<exec> p) {
-    detail::read_tensor<exec>(file, model.exec(), prefix + p.name(), p, model.parameters().values());
-  });
-  model.parameters().refresh();
+  detail::read_weights(file, model.exec(), model.parameters(), prefix);
 }
 
 }  // namespace transfusion

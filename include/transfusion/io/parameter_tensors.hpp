@@ -17,6 +17,8 @@ enum class weights { trained, averaged };
 namespace detail {
 
 inline constexpr std::string_view average_prefix = "average.";
+inline constexpr const char* step_key = "transfusion.next_step";  ///< of training checkpoints' metadata
+inline constexpr const char* seed_key = "transfusion.seed";
 
 /// A whole number among the metadata. Throws format_error naming the key and, where it is not there, what the file was
 /// taken for.
@@ -66,6 +68,25 @@ void read_tensor(const safetensors_file& file, Exec& exec, const std::string& na
   std::vector<typename Exec::real> host(static_cast<std::size_t>(p.size()));
   file.read(name, host.data(), p.size());
   exec.upload(block.data + p.offset(), host.data(), host.size() * sizeof(typename Exec::real));
+}
+
+/// Throws format_error unless the file holds all parameters of a set with their types and shapes; gives the prefix of
+/// their names.
+template <class Exec>
+std::string check_weights(const safetensors_file& file, parameter_set<Exec>& set, weights which) {
+  std::string prefix;
+  set.each([&](parameter<Exec> p) {
+    if (which == weights::averaged && file.find(std::string(average_prefix) + p.name())) prefix = average_prefix;
+  });
+  set.each([&](parameter<Exec> p) { check_tensor<Exec>(file, prefix + p.name(), p); });
+  return prefix;
+}
+
+/// Reads what check_weights has seen.
+template <class Exec>
+void read_weights(const safetensors_file& file, Exec& exec, parameter_set<Exec>& set, const std::string& prefix) {
+  set.each([&](parameter<Exec> p) { read_tensor<Exec>(file, exec, prefix + p.name(), p, set.values()); });
+  set.refresh();
 }
 
 }  // namespace detail

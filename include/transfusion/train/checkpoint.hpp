@@ -20,9 +20,6 @@ struct training_state {
 
 namespace detail {
 
-inline constexpr const char* step_key = "transfusion.next_step";
-inline constexpr const char* seed_key = "transfusion.seed";
-
 /// The blocks of a training checkpoint: a prefix for the tensors' names, and where they stand in memory.
 template <class Model>
 auto checkpoint_blocks(Model& model, const adamw<typename Model::exec_type>& optimiser) {
