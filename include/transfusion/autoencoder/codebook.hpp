@@ -4,8 +4,8 @@
 #include <string>
 
 #include "transfusion/autoencoder/bottleneck.hpp"
+#include "transfusion/autoencoder/row_error.hpp"
 #include "transfusion/autograd/op/embedding.hpp"
-#include "transfusion/autograd/op/pointwise_error.hpp"
 #include "transfusion/autograd/op/straight_through.hpp"
 
 namespace transfusion::bottleneck {
@@ -52,27 +52,13 @@ struct codebook {
                                        double weight, random_key) const {
       const auto nearest = find(tape, encoded);
       const auto quantised = embedding(tape, nearest, codes);
-      auto places = tape.template list<image_place>(pixels.images());
-      index_t row = 0;
-      for (const image_place& i : pixels.shapes) {
-        const index_t rows = encoded.rows() * i.shape.size() / i.shape.channels / pixels.pixels();
-        places.push_back({row * encoded.cols(), row, {encoded.cols(), 1, rows}});
-        row += rows;
-      }
-      const auto where = tape.upload(places);
-      const auto each = [&](double share) {
-        auto weights = tape.template list<real>(pixels.images());
-        for (index_t i = 0; i < pixels.images(); ++i)
-          weights.push_back(static_cast<real>(share / static_cast<double>(pixels.images())));
-        return tape.upload(weights);
-      };
-      const auto in_real = [&](var<Exec> x) {
-        const auto wide = tape.saved_real(x.rows(), x.cols()).flat();
-        tape.exec().widen(wide, x.value().flat());
-        return view<const real, 1>(wide);
-      };
-      const auto losses = pointwise_error(tape, error_kind::squared, quantised, in_real(encoded), where, each(weight));
-      pointwise_error(tape, error_kind::squared, encoded, in_real(quantised), where, each(commitment_ * weight));
+      auto rows = tape.template list<index_t>(pixels.images());
+      for (const image_place& i : pixels.shapes)
+        rows.push_back(encoded.rows() * i.shape.size() / i.shape.channels / pixels.pixels());
+      const std::span<const index_t> each{rows.data(), pixels.shapes.size()};
+      const auto z = in_real(tape, encoded), e = in_real(tape, quantised);
+      const auto losses = row_error(tape, error_kind::squared, quantised, z, each, weight);
+      row_error(tape, error_kind::squared, encoded, e, each, commitment_ * weight);
       return {straight_through(tape, encoded, quantised), losses, nearest};
     }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "transfusion/autoencoder/pixels.hpp"
-#include "transfusion/autograd/op/pointwise_error.hpp"
+#include "transfusion/autoencoder/row_error.hpp"
 #include "transfusion/autograd/op/rms_norm.hpp"
 
 namespace transfusion {
@@ -77,18 +77,11 @@ class feature_distance {
                                         double weight) const {
     const auto wanted = (*network_)(tape, x.rows, x);
     const auto found = (*network_)(tape, pixels, x);
-    auto weights = tape.template list<real>(x.images());
-    for (index_t i = 0; i < x.images(); ++i)
-      weights.push_back(static_cast<real>(weight / static_cast<double>(x.images())));
-    const auto each = tape.upload(weights);
     std::vector<view<real, 1>> losses;
-    for (std::size_t m = 0; m < found.size(); ++m) {
-      const auto target = unit(tape, wanted[m].rows, scales_[m]);
-      const auto wide = tape.saved_real(target.rows(), target.cols()).flat();
-      tape.exec().widen(wide, target.value().flat());
-      losses.push_back(pointwise_error(tape, error_kind::squared, unit(tape, found[m].rows, scales_[m]),
-                                       view<const real, 1>(wide), places(tape, found[m]), each));
-    }
+    for (std::size_t m = 0; m < found.size(); ++m)
+      losses.push_back(row_error(tape, error_kind::squared, unit(tape, found[m].rows, scales_[m]),
+                                 in_real(tape, unit(tape, wanted[m].rows, scales_[m])), found[m].rows_of_image,
+                                 weight));
     return losses;
   }
 
@@ -97,15 +90,6 @@ class feature_distance {
 
   static var<Exec> unit(tape<Exec>& tape, var<Exec> features, parameter<Exec> scale) {
     return rms_norm(tape, features, scale, epsilon);
-  }
-  static view<const image_place, 1> places(tape<Exec>& tape, const feature_map<Exec>& map) {
-    auto list = tape.template list<image_place>(static_cast<index_t>(map.rows_of_image.size()));
-    index_t row = 0;
-    for (index_t rows : map.rows_of_image) {
-      list.push_back({row * map.rows.cols(), row, {map.rows.cols(), 1, rows}});
-      row += rows;
-    }
-    return tape.upload(list);
   }
 
   const Network* network_;

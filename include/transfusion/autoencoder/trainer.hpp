@@ -230,8 +230,8 @@ class autoencoder_trainer {
       pixels = balanced_gradient(tape_, made.pixels, made.hidden, model_->last_layer(), x.levels.front().window,
                                  options_.adversarial_weight);
     const auto flat = unpatchify(tape_, pixels.reconstructed, x.places, {}, x.values.size());
-    gather(&autoencoder_report::absolute,
-           pointwise_error(tape_, error_kind::absolute, flat, x.values, x.places, each(x, options_.absolute_weight)));
+    gather(&autoencoder_report::absolute, pointwise_error(tape_, error_kind::absolute, flat, x.values, x.places,
+                                                          in_mean_over(tape_, x.images(), options_.absolute_weight)));
     if constexpr (!std::is_same_v<Perceptual, no_features>)
       gather(&autoencoder_report::perceptual,
              (*perceptual_)(tape_, pixels.reconstructed, x, options_.perceptual_weight));
@@ -255,24 +255,14 @@ class autoencoder_trainer {
     const auto scores = (*discriminator_)(tape_, pixels, patches);
     const auto target = tape_.saved_real(scores.rows());
     model_->exec().fill(target, wanted);
-    auto places = tape_.template list<image_place>(x.images());
-    index_t row = 0;
+    auto rows = tape_.template list<index_t>(x.images());
     for (const image_place& i : x.shapes) {
-      const patch_shape halved = detail::along_axes(model_->options().axes, 2);
       patch_grid grid{i.shape.height, i.shape.width, i.shape.depth};
-      for (index_t l = 0; l < options_.discriminator.halvings; ++l) grid = strided(grid, halved);
-      places.push_back({row, row, {1, 1, grid.patches()}});
-      row += grid.patches();
+      for (index_t l = 0; l < options_.discriminator.halvings; ++l)
+        grid = strided(grid, detail::along_axes(model_->options().axes, 2));
+      rows.push_back(grid.patches());
     }
-    return pointwise_error(tape_, kind, scores, view<const real, 1>(target), tape_.upload(places), each(x, weight));
-  }
-
-  /// [I]; a weight in the mean over images.
-  view<const real, 1> each(const pixel_batch<exec_type>& x, double weight) {
-    auto weights = tape_.template list<real>(x.images());
-    for (index_t i = 0; i < x.images(); ++i)
-      weights.push_back(static_cast<real>(weight / static_cast<double>(x.images())));
-    return tape_.upload(weights);
+    return row_error(tape_, kind, scores, view<const real, 1>(target), {rows.data(), x.shapes.size()}, weight);
   }
 
   void gather(double autoencoder_report::*member, view<const real, 1> losses, double share = 1) {
