@@ -44,12 +44,25 @@ class frozen_autoencoder {
                           ", the channels of the autoencoder's latents");
   }
 
+  /// The latents of images before they are worked out: shape, modality and context. Throws shape_error on an image that
+  /// does not fit the autoencoder.
+  std::vector<image> without_values(std::span<const image> images) const {
+    std::vector<image> latents;
+    for (const image& i : images) {
+      image_shape shape = latent_shape(i.shape, options());
+      shape.channels = channels();
+      require_extent("autoencoder: image values", static_cast<index_t>(i.values.size()), i.shape.size());
+      latents.push_back({shape, {}, i.modality, i.context});
+    }
+    return latents;
+  }
+
   /// The latents of images of any shapes, in one pass. Modality and context stay.
   std::vector<image> encode(std::span<const image> images) const {
     tape_.reset();
     const auto x = model_->upload(tape_, images);
     const auto encoded = model_->encode(tape_, x);
-    std::vector<image> latents = empty_latents(images);
+    std::vector<image> latents = without_values(images);
     if constexpr (discrete)
       read_codes(latents, model_->bottleneck().find(tape_, encoded));
     else
@@ -89,15 +102,6 @@ class frozen_autoencoder {
     load_weights(file, *model_);
   }
 
-  std::vector<image> empty_latents(std::span<const image> images) const {
-    std::vector<image> latents;
-    for (const image& i : images) {
-      image_shape shape = latent_shape(i.shape, options());
-      shape.channels = channels();
-      latents.push_back({shape, {}, i.modality, i.context});
-    }
-    return latents;
-  }
   image_shape decoded_shape(image_shape s) const {
     require_extent("autoencoder: latent channels", s.channels, channels());
     const patch_shape by = detail::along_axes(options().axes, options().downsampling());

@@ -34,8 +34,8 @@ std::string latent_fingerprint(const frozen_autoencoder<Bottleneck, Exec>& coder
     print.add(host.data(), host.size() * sizeof(real));
   });
   if (coder.scale())
-    for (const auto& numbers : {coder.scale()->mean, coder.scale()->deviation})
-      print.add(numbers.data(), numbers.size() * sizeof(double));
+    for (const auto* numbers : {&coder.scale()->mean, &coder.scale()->deviation})
+      print.add(numbers->data(), numbers->size() * sizeof(double));
   for (const image& i : images) {
     const std::array<index_t, 4> shape{i.shape.channels, i.shape.height, i.shape.width, i.shape.depth};
     print.add(shape.data(), sizeof shape).add(i.values.data(), i.values.size() * sizeof(float));
@@ -114,13 +114,7 @@ std::vector<image> cached_latents(const frozen_autoencoder<Bottleneck, Exec>& co
                                   const std::filesystem::path& path, const latent_cache_options& o = {}) {
   require<config_error>(!images.empty(), "cached latents: found no images, expected one at least");
   require<config_error>(o.batch > 0, "cached latents: batch: found ", o.batch, ", expected > 0");
-  std::vector<image> latents;
-  for (const image& i : images) {
-    image_shape shape = latent_shape(i.shape, coder.options());
-    shape.channels = coder.channels();
-    require_extent("cached latents: image values", static_cast<index_t>(i.values.size()), i.shape.size());
-    latents.push_back({shape, {}, i.modality, i.context});
-  }
+  std::vector<image> latents = coder.without_values(images);
   const std::string print = latent_fingerprint(coder, images);
   std::error_code fault;
   if (std::filesystem::exists(path, fault)) {
