@@ -46,8 +46,8 @@ typename Bottleneck::options bottleneck_of(const settings& s) {
   return o;
 }
 
-/// Peak signal to noise ratio of values in [−1, 1], in decibels.
-double psnr(const std::vector<tf::image>& a, const std::vector<tf::image>& b) {
+/// Peak signal to noise ratio of all values together, in [−1, 1], in decibels.
+double pooled_psnr(const std::vector<tf::image>& a, const std::vector<tf::image>& b) {
   double squares = 0, count = 0;
   for (std::size_t i = 0; i < a.size(); ++i)
     for (std::size_t v = 0; v < a[i].values.size(); ++v) {
@@ -68,7 +68,7 @@ void measure(nlohmann::json& json, const coder& c, const settings& s, eyes& seen
     words.push_back(scene.words);
   }
   made = c.decode(c.encode(shown));
-  json["psnr"] = psnr(shown, made);
+  json["psnr"] = pooled_psnr(shown, made);
   json["frechet"] = seen.frechet(made);
   double right = 0;
   for (std::size_t i = 0; i < made.size(); ++i) right += is_right(words[i], made[i]) ? 1 : 0;

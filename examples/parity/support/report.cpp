@@ -184,8 +184,9 @@ std::string about_measures(const settings& s, const surroundings& around) {
 }
 
 support::markdown_table coders_table(const surroundings& around) {
-  support::markdown_table table({"autoencoder", "parameters (M)", "PSNR (dB)", "Fréchet of what comes back",
-                                 "scenes still read as captioned (%)", "codes used (%)", "code perplexity"});
+  support::markdown_table table({"autoencoder", "parameters (M)", "PSNR of all values (dB)",
+                                 "Fréchet of what comes back", "scenes still read as captioned (%)", "codes used (%)",
+                                 "code perplexity"});
   const auto row = [&](const std::string& name, const nlohmann::json& json, bool codes) {
     const auto number = [&](const char* key, int digits, double scale = 1) {
       return support::fixed(scale * json.value(key, nothing), digits);

@@ -71,7 +71,7 @@ void settings::add_to(CLI::App& app) {
   positive("--coder-steps", coder_steps, "Optimiser steps of each autoencoder");
   positive("--coder-scenes", coder_scenes, "Scenes a step of an autoencoder");
   positive("--coder-rate", coder_rate, "Peak learning rate of the autoencoders");
-  app.add_option("--read", read, "Held-out scenes whose captions are read")
+  app.add_option("--read", read, "New scenes whose captions are read")
       ->capture_default_str()
       ->check(CLI::Range(20, 100000));
   app.add_option("--drawn", drawn, "Scenes drawn for the distance, and as many for the score")
