@@ -309,17 +309,18 @@ BOOST_AUTO_TEST_CASE(a_result_comes_back_from_its_file) {
   const files::temporary_folder folder;
   result r = made("mixture", 2, {-1.5, -2, -3});
   r.sample = "and it came to pass";
-  put_result(folder.path(), r);
-  const auto found = find_result(folder.path(), "mixture-2", r.settings);
+  const support::json_store store(folder.path());
+  store.put(r.name(), r.to_json());
+  const auto found = find_result(store, "mixture-2", r.settings);
   BOOST_REQUIRE(found.has_value());
   BOOST_TEST(found->to_json() == r.to_json());
-  BOOST_TEST(!find_result(folder.path(), "text-2", r.settings).has_value());
+  BOOST_TEST(!find_result(store, "text-2", r.settings).has_value());
   auto others = r.settings;
   others["text_rows"] = 256;
-  check_throws<tf::config_error>([&] { find_result(folder.path(), "mixture-2", others); },
+  check_throws<tf::config_error>([&] { find_result(store, "mixture-2", others); },
                                  {"text_rows", "found 128", "expected 256"});
-  files::put(folder / "text-1.json", "{\"data\": \"text\"}");
-  check_throws<tf::format_error>([&] { find_result(folder.path(), "text-1", r.settings); }, {"text-1.json", "seed"});
+  store.put("text-1", {{"data", "text"}, {"settings", r.settings}});
+  check_throws<tf::format_error>([&] { find_result(store, "text-1", r.settings); }, {"text-1.json", "seed"});
   r.bytes.pop_back();
   check_throws<tf::format_error>([&] { result::from_json(r.to_json(), "here"); }, {"here", "2 of bytes"});
 }

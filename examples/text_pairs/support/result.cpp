@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text_pairs/support/result.hpp"
 
-#include "support/file.hpp"
-#include "support/same_settings.hpp"
 #include "transfusion/core/error.hpp"
 
 namespace text_pairs {
-namespace fs = std::filesystem;
 namespace tf = transfusion;
 
 namespace {
@@ -30,8 +27,6 @@ void for_each_field(Result& r, F f) {
   f("settings", r.settings);
 }
 
-fs::path file_of(const fs::path& folder, const std::string& name) { return folder / (name + ".json"); }
-
 }  // namespace
 
 nlohmann::json result::to_json() const {
@@ -54,18 +49,11 @@ result result::from_json(const nlohmann::json& json, const std::string& where) {
   return r;
 }
 
-std::optional<result> find_result(const fs::path& folder, const std::string& name, const nlohmann::json& settings) {
-  const fs::path file = file_of(folder, name);
-  if (!fs::exists(file)) return std::nullopt;
-  const auto json = nlohmann::json::parse(support::read_file(file), nullptr, false);
-  tf::require<tf::format_error>(!json.is_discarded(), file.string(), ": found no JSON");
-  result r = result::from_json(json, file.string());
-  support::require_same(r.settings, settings, file.string());
-  return r;
-}
-
-void put_result(const fs::path& folder, const result& r) {
-  support::write_file(file_of(folder, r.name()), r.to_json().dump(1) + "\n");
+std::optional<result> find_result(const support::json_store& store, const std::string& name,
+                                  const nlohmann::json& settings) {
+  const auto json = store.find(name, settings);
+  if (!json) return std::nullopt;
+  return result::from_json(*json, store.file(name).string());
 }
 
 }  // namespace text_pairs

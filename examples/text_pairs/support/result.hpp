@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "support/json_store.hpp"
 #include "transfusion/core/types.hpp"
 
 namespace text_pairs {
@@ -37,11 +37,8 @@ struct result {
   std::string name() const { return data + "-" + std::to_string(seed); }
 };
 
-/// The result of a finished run in a folder; nothing where there is none. Throws format_error on a file that holds no
-/// result, config_error naming the setting where it was made with others.
-std::optional<result> find_result(const std::filesystem::path& folder, const std::string& name,
+/// The result of a finished run; nothing where there is none. Throws what the store's `find` and `from_json` throw.
+std::optional<result> find_result(const support::json_store& store, const std::string& name,
                                   const nlohmann::json& settings);
-/// Writes a result's file in one piece.
-void put_result(const std::filesystem::path& folder, const result& r);
 
 }  // namespace text_pairs

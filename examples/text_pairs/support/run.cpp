@@ -200,13 +200,13 @@ result run(Exec& e, const job& j) {
 }  // namespace
 
 std::vector<result> run_missing(const material& m, const settings& s, const nlohmann::json& of_results) {
+  const support::json_store store(fs::path(s.out) / "runs");
   std::vector<result> results;
   std::vector<job> missing;
   for (index_t seed = 1; seed <= s.seeds; ++seed)
     for (const bool with_pairs : {false, true}) {
       const job j{m, s, of_results, with_pairs, static_cast<std::uint64_t>(seed)};
-      fs::create_directories(j.folder());
-      auto found = find_result(j.folder(), j.name(), of_results);
+      auto found = find_result(store, j.name(), of_results);
       if (!found && fs::exists(j.checkpoint())) require_own(j);
       if (found)
         results.push_back(std::move(*found));
@@ -217,7 +217,7 @@ std::vector<result> run_missing(const material& m, const settings& s, const nloh
   support::on_device(s.device, [&](auto& e) {
     for (const job& j : missing) {
       results.push_back(run(e, j));
-      put_result(j.folder(), results.back());
+      store.put(j.name(), results.back().to_json());
     }
   });
   return results;

@@ -6,28 +6,13 @@
 #include <cmath>
 
 #include "support/file.hpp"
+#include "support/options.hpp"
 #include "text_pairs/support/sentencepiece.hpp"
 #include "transfusion/core/error.hpp"
 
 namespace text_pairs {
 
 namespace {
-
-/// A run of a few minutes on two cores: small, and with few steps.
-void make_quick(const CLI::App& app, settings& s) {
-  const auto set = [&](const char* option, auto& member, auto value) {
-    if (app.count(option) == 0) member = value;
-  };
-  set("--steps", s.steps, 1500);
-  set("--text-rows", s.text_rows, 1024);
-  set("--rate", s.rate, 3e-3);
-  set("--layers", s.layers, 3);
-  set("--width", s.width, 96);
-  set("--heads", s.heads, 3);
-  set("--read", s.read, 100000);
-  set("--read-pairs", s.read_pairs, 128);
-  set("--image-steps", s.image_steps, 25);
-}
 
 std::uint32_t checksum(const corpus& c) {
   uLong sum = crc32(0, nullptr, 0);
@@ -40,7 +25,7 @@ std::uint32_t checksum(const corpus& c) {
 }  // namespace
 
 void settings::add_to(CLI::App& app) {
-  app.add_flag("--quick", quick, "Everything small, for minutes on two cores; options that are given stay as given");
+  support::quick_run quick_values(app, quick);
   app.add_option("--out", out, "Folder for results, pictures and report; what is finished there is not run again")
       ->capture_default_str();
   auto* which = app.add_option("--corpus", corpus_name,
@@ -53,33 +38,34 @@ void settings::add_to(CLI::App& app) {
   app.add_option("--tokenizer", tokenizer, "bytes, or sentencepiece (Debian: libsentencepiece-dev)")
       ->capture_default_str()
       ->check(CLI::IsMember({"bytes", "sentencepiece"}));
-  const auto positive = [&](const char* option, auto& member, const char* about) {
-    return app.add_option(option, member, about)->capture_default_str()->check(CLI::PositiveNumber);
-  };
-  auto* learnt = positive("--pieces", pieces, "Pieces that SentencePiece learns from the text");
+  auto* learnt = support::add_positive(app, "--pieces", pieces, "Pieces that SentencePiece learns from the text");
   app.add_option("--tokenizer-model", tokenizer_model, "A model file of SentencePiece, not learnt from the text")
       ->check(CLI::ExistingFile)
       ->excludes(learnt);
   device.add_to(app);
-  positive("--seeds", seeds, "How often both models are trained, with seeds 1, 2, ...");
-  positive("--steps", steps, "Optimiser steps of each training");
-  positive("--text-rows", text_rows, "Tokens of text a step, marks included");
-  positive("--pair-share", pair_share, "Tokens of pairs in the mixture for each token of text");
-  positive("--rate", rate, "Peak learning rate");
-  positive("--layers", layers, "Transformer blocks");
-  positive("--width", width, "Width of the transformer");
-  positive("--heads", heads, "Attention heads");
-  positive("--patch", patch, "Pixels a side of a patch");
-  positive("--read", read, "Bytes of held-out text to measure");
-  app.add_option("--read-pairs", read_pairs, "Held-out pairs to measure")
-      ->capture_default_str()
-      ->check(CLI::Range(2, 100000));
-  app.add_option("--image-steps", image_steps, "Solver steps a picture")
-      ->capture_default_str()
-      ->check(CLI::Range(2, 1000));
+  support::add_positive(app, "--seeds", seeds, "How often both models are trained, with seeds 1, 2, ...");
+  support::add_positive(app, "--steps", steps, "Optimiser steps of each training");
+  support::add_positive(app, "--text-rows", text_rows, "Tokens of text a step, marks included");
+  support::add_positive(app, "--pair-share", pair_share, "Tokens of pairs in the mixture for each token of text");
+  support::add_positive(app, "--rate", rate, "Peak learning rate");
+  support::add_positive(app, "--layers", layers, "Transformer blocks");
+  support::add_positive(app, "--width", width, "Width of the transformer");
+  support::add_positive(app, "--heads", heads, "Attention heads");
+  support::add_positive(app, "--patch", patch, "Pixels a side of a patch");
+  support::add_positive(app, "--read", read, "Bytes of held-out text to measure");
+  support::add_within(app, "--read-pairs", read_pairs, 2, 100000, "Held-out pairs to measure");
+  support::add_within(app, "--image-steps", image_steps, 2, 1000, "Solver steps a picture");
   app.add_option("--guidance", guidance, "Scale of classifier-free guidance")->capture_default_str();
-  app.parse_complete_callback([this, &app] {
-    if (quick) make_quick(app, *this);
+  quick_values.with("--steps", steps, 1500)
+      .with("--text-rows", text_rows, 1024)
+      .with("--rate", rate, 3e-3)
+      .with("--layers", layers, 3)
+      .with("--width", width, 96)
+      .with("--heads", heads, 3)
+      .with("--read", read, 100000)
+      .with("--read-pairs", read_pairs, 128)
+      .with("--image-steps", image_steps, 25);
+  app.parse_complete_callback([this] {
     if (tokenizer == "bytes" && !tokenizer_model.empty())
       throw CLI::ValidationError("--tokenizer-model", "needs --tokenizer sentencepiece");
   });
