@@ -2,7 +2,6 @@
 #include "emoji/support/coder.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "transfusion/autoencoder/trainer.hpp"
 
@@ -97,15 +96,6 @@ std::vector<tf::image> decoded(const coder<Exec>& c, const std::vector<tf::image
     for (tf::image& i : c.decode(std::span(latents).subspan(begin, std::min(at_once, latents.size() - begin))))
       pictures.push_back(std::move(i));
   return pictures;
-}
-
-double psnr(const tf::image& found, const tf::image& wanted) {
-  double sum = 0;
-  for (std::size_t i = 0; i < wanted.values.size(); ++i) {
-    const double v = std::clamp(found.values[i], -1.0f, 1.0f) - wanted.values[i];
-    sum += v * v;
-  }
-  return 10 * std::log10(4 * static_cast<double>(wanted.values.size()) / sum);
 }
 
 template stage_summary train_coder(support::cpu_policy&, const data&, const classifier<support::cpu_policy>&,

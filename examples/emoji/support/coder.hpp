@@ -28,7 +28,4 @@ stage_summary train_coder(Exec& e, const data& d, const classifier<Exec>& judge,
 template <class Exec>
 std::vector<tf::image> decoded(const coder<Exec>& c, const std::vector<tf::image>& latents);
 
-/// The signal-to-noise ratio of a picture in dB, for a peak of 2 in [-1, 1]: 10 log10(4 / mean squared error).
-double psnr(const tf::image& found, const tf::image& wanted);
-
 }  // namespace emoji

@@ -8,6 +8,7 @@
 #include "emoji/support/measure.hpp"
 #include "emoji/support/report.hpp"
 #include "transfusion/metric/frechet.hpp"
+#include "transfusion/metric/psnr.hpp"
 #include "transfusion/metric/ranked.hpp"
 
 namespace emoji {
@@ -30,7 +31,7 @@ std::vector<T> joined(std::vector<T> a, const std::vector<T>& b) {
 
 double mean_psnr(const std::vector<tf::image>& found, const std::vector<tf::image>& wanted) {
   double sum = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) sum += psnr(found[i], wanted[i]);
+  for (std::size_t i = 0; i < found.size(); ++i) sum += tf::psnr(found[i], wanted[i]);
   return sum / static_cast<double>(found.size());
 }
 
