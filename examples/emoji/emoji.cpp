@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   s.shorten(app);
   s.draws.seed = s.seed;
   try {
-    support::on_device(s.device, [&](auto& e) { emoji::run(e, s, command_line(argc, argv)); });
+    support::on_device(s.device, [&](auto& e) { emoji::run(e, emoji::data(), s, command_line(argc, argv)); });
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "emoji: %s\n", fault.what());
     return 1;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #define BOOST_TEST_MODULE examples_emoji
-#include "support/emoji.hpp"
-
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <map>
 #include <set>
 
 #include "emoji/support/coder.hpp"
@@ -11,7 +11,9 @@
 #include "emoji/support/measure.hpp"
 #include "emoji/support/program.hpp"
 #include "emoji/support/report.hpp"
+#include "emoji/support/stage_run.hpp"
 #include "files.hpp"
+#include "small_emoji.hpp"
 #include "transfusion/core/error.hpp"
 
 using namespace support;
@@ -19,181 +21,6 @@ using files::check_throws;
 namespace tt = boost::test_tools;
 
 namespace {
-
-constexpr std::string_view some_lines =
-    "# emoji-test.txt\n"
-    "\n"
-    "1F600 ; fully-qualified # \U0001F600 E1.0 grinning face\n"
-    "263A FE0F ; fully-qualified # \u263A E0.6 smiling face\n"
-    "263A ; unqualified # \u263A E0.6 smiling face\n"
-    "1F468 200D 1F467 ; fully-qualified # \U0001F468 E4.0 family: man, girl\n"
-    "1F3FB ; component # \U0001F3FB E1.0 light skin tone\n"
-    "1F550 ; fully-qualified # \U0001F550 E0.6 one o\u2019clock\n"
-    "1F251 ; fully-qualified # \U0001F251 E0.6 Japanese \u201cacceptable\u201d button\n";
-
-/// Tests that need the real font say so where it is missing, and are counted as skipped.
-boost::test_tools::assertion_result font_is_here(boost::unit_test::test_unit_id) {
-  const bool here =
-      TRANSFUSION_HAS_FREETYPE && std::filesystem::exists(emoji_font) && std::filesystem::exists(emoji_names);
-  boost::test_tools::assertion_result result(here);
-  if (!here) result.message() << "needs libfreetype-dev, fonts-noto-color-emoji and unicode-data";
-  return result;
-}
-
-/// The same for sequences.
-boost::test_tools::assertion_result shaping_is_here(boost::unit_test::test_unit_id id) {
-  boost::test_tools::assertion_result result = font_is_here(id);
-  if (!TRANSFUSION_HAS_HARFBUZZ) result = false;
-  if (!result) result.message() << ", needs libharfbuzz-dev";
-  return result;
-}
-
-double mean_of(const byte_image& image, index_t channel) {
-  const index_t size = image.shape.height * image.shape.width;
-  double sum = 0;
-  for (index_t i = 0; i < size; ++i) sum += image.pixels[static_cast<std::size_t>(channel * size + i)];
-  return sum / static_cast<double>(size);
-}
-
-}  // namespace
-
-BOOST_AUTO_TEST_CASE(names_of_single_code_points_are_read) {
-  const files::temporary_folder folder;
-  const auto names = read_emoji_names(files::put(folder / "emoji-test.txt", some_lines));
-  BOOST_REQUIRE(names.size() == 4u);
-  BOOST_TEST(static_cast<unsigned long>(names[0].code) == 0x1F600u);
-  BOOST_TEST(names[0].name == "grinning face");
-  BOOST_TEST(static_cast<unsigned long>(names[1].code) == 0x263Au);
-  BOOST_TEST(names[2].name == "one o'clock");
-  BOOST_TEST(names[3].name == "Japanese acceptable button");
-}
-
-BOOST_AUTO_TEST_CASE(bad_files_are_named_with_line_and_package) {
-  const files::temporary_folder folder;
-  using transfusion::format_error;
-  using transfusion::io_error;
-  check_throws<io_error>([&] { read_emoji_names(folder / "none.txt"); }, {"none.txt", "unicode-data"});
-  const auto read = [&](std::string_view text) { read_emoji_names(files::put(folder / "bad.txt", text)); };
-  check_throws<format_error>([&] { read("# only a comment\n"); }, {"bad.txt", "no emoji"});
-  check_throws<format_error>([&] { read("\n1F600 fully-qualified\n"); }, {"line 2", "status"});
-  check_throws<format_error>([&] { read("1G600 ; fully-qualified # x E1.0 name\n"); }, {"line 1", "1G600"});
-  check_throws<format_error>([&] { read("1F600 ; fully-qualified # x grinning\n"); }, {"line 1", "E1.0"});
-}
-
-BOOST_AUTO_TEST_CASE(a_missing_font_is_named_with_its_package) {
-  check_throws<transfusion::io_error>(
-      [] {
-        draw_emoji({{0x1F600, "grinning face"}}, 32, "/none.ttf");
-      },
-#if TRANSFUSION_HAS_FREETYPE
-      {"/none.ttf", "fonts-noto-color-emoji"});
-#else
-      {"libfreetype-dev"});
-#endif
-}
-
-BOOST_AUTO_TEST_CASE(the_font_draws_in_colour_on_white, *boost::unit_test::precondition(font_is_here)) {
-  const auto drawn = draw_emoji({{0x2764, "red heart"}, {0x1F535, "blue circle"}, {0x41, "no emoji"}}, 32);
-  BOOST_REQUIRE(drawn.size() == 2u);  // the font has no colour bitmap of A
-  for (const emoji_picture& p : drawn) {
-    BOOST_TEST((p.image.shape == image_shape{3, 32, 32}));
-    for (const std::size_t corner : {0u, 31u, 31u * 32, 32u * 32 - 1}) BOOST_TEST(p.image.pixels[corner] == 255);
-  }
-  BOOST_TEST(mean_of(drawn[0].image, 0) > mean_of(drawn[0].image, 2) + 60);
-  BOOST_TEST(mean_of(drawn[1].image, 2) > mean_of(drawn[1].image, 0) + 60);
-}
-
-BOOST_AUTO_TEST_CASE(most_emoji_can_be_drawn, *boost::unit_test::precondition(font_is_here)) {
-  const auto names = read_emoji_names();
-  BOOST_TEST(names.size() > 1000u);
-  std::set<char32_t> codes;
-  for (const auto& n : names) codes.insert(n.code);
-  BOOST_TEST(codes.size() == names.size());
-  // Half of the side is enough to see that the average of an area keeps its mean.
-  const std::vector<emoji_name> few(names.begin(), names.begin() + 40);
-  const auto large = draw_emoji(few, 64), small = draw_emoji(few, 32);
-  BOOST_REQUIRE(large.size() == small.size());
-  BOOST_TEST(large.size() == 40u);
-  for (std::size_t i = 0; i < large.size(); ++i)
-    BOOST_TEST(mean_of(large[i].image, 1) == mean_of(small[i].image, 1), tt::tolerance(0.02));
-}
-
-#if TRANSFUSION_HAS_FREETYPE
-BOOST_AUTO_TEST_CASE(what_is_no_colour_font_is_refused) {
-  const files::temporary_folder folder;
-  check_throws<transfusion::format_error>(
-      [&] {
-        draw_emoji({{0x1F600, "grinning face"}}, 32, files::put(folder / "bad.ttf", "not a font"));
-      },
-      {"bad.ttf"});
-  check_throws<transfusion::config_error>([] { draw_emoji({}, 0); }, {"side", "found 0"});
-}
-#endif
-
-BOOST_AUTO_TEST_CASE(sequences_are_read_with_their_headings) {
-  const files::temporary_folder folder;
-  const std::string text =
-      "# group: People & Body\n# subgroup: hand\n1F44B 1F3FD ; fully-qualified # x E1.0 waving hand: "
-      "medium skin tone\n# group: Food & Drink\n1F355 ; fully-qualified # x E0.6 pizza\n";
-  const auto emoji = read_emoji_sequences(files::put(folder / "emoji-test.txt", text));
-  BOOST_REQUIRE(emoji.size() == 2u);
-  BOOST_TEST((emoji[0].codes == std::vector<char32_t>{0x1F44B, 0x1F3FD}));
-  BOOST_TEST(emoji[0].group == "People & Body");
-  BOOST_TEST(emoji[0].subgroup == "hand");
-  BOOST_TEST(emoji[1].group == "Food & Drink");
-}
-
-BOOST_AUTO_TEST_CASE(skin_tones_are_found_by_shaping, *boost::unit_test::precondition(shaping_is_here)) {
-  const std::vector<emoji_sequence> hands{{{0x1F44B}, "waving hand", "", ""},
-                                          {{0x1F44B, 0x1F3FB}, "light", "", ""},
-                                          {{0x1F44B, 0x1F3FF}, "dark", "", ""},
-                                          {{0x1F355, 0x1F3FF}, "a dark pizza, which no font has", "", ""}};
-  const auto drawn = draw_emoji_sequences(hands, 32);
-  BOOST_REQUIRE(drawn.size() == 4u);
-  BOOST_TEST(drawn[3].pixels.empty());
-  BOOST_TEST(drawn[0].pixels != drawn[1].pixels);
-  for (index_t c = 0; c < 3; ++c) BOOST_TEST(mean_of(drawn[1], c) > mean_of(drawn[2], c) + 10);
-  BOOST_TEST((drawn[0].pixels == draw_emoji({{0x1F44B, "waving hand"}}, 32)[0].image.pixels));
-}
-
-#if !(TRANSFUSION_HAS_FREETYPE && TRANSFUSION_HAS_HARFBUZZ)
-BOOST_AUTO_TEST_CASE(missing_shaping_is_named_with_its_package) {
-  check_throws<transfusion::io_error>([] { draw_emoji_sequences({}, 32); }, {"libharfbuzz-dev"});
-}
-#endif
-
-namespace {
-
-/// Six bases with five tones each, 45 emoji without: flat pictures, whose skin is the left half.
-emoji::data small_data() {
-  std::vector<emoji_sequence> list;
-  for (char32_t base = 0; base < 6; ++base) {
-    const std::string name = "hand " + std::string(1, static_cast<char>('a' + base));
-    list.push_back({{0x1F440 + base}, name, "People & Body", "hand"});
-    for (char32_t tone = 0; tone < 5; ++tone)
-      list.push_back({{0x1F440 + base, 0x1F3FB + tone},
-                      name + ": " + std::string(emoji::tones[tone]) + " skin tone",
-                      "People & Body",
-                      "hand"});
-  }
-  for (char32_t n = 0; n < 45; ++n)
-    list.push_back(
-        {{0x1F500 + n},
-         (n % 2 ? "apple " : "cake ") + std::string(1, static_cast<char>('a' + n % 26)) + (n < 26 ? "" : "z"),
-         "Food & Drink",
-         n % 5 ? "food" : "drink"});
-  list.push_back({{0x1F44B, 0x200D, 0x1F44B}, "what is longer", "Symbols", "none"});
-  auto items = emoji::items_of(list);
-  hold_out(items);
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const image_shape large{3, 2 * emoji::side, 2 * emoji::side};
-    items[i].large = {large, std::vector<std::uint8_t>(static_cast<std::size_t>(large.size()), 255)};
-    for (std::size_t at = 0; at < items[i].large.pixels.size(); ++at)
-      if (at % static_cast<std::size_t>(large.width) < static_cast<std::size_t>(emoji::side))
-        items[i].large.pixels[at] = static_cast<std::uint8_t>(items[i].base < 0 ? 10 : 240 - 40 * items[i].tone);
-  }
-  return emoji::data(std::move(items));
-}
 
 std::vector<transfusion::image> marked_latents(const emoji::data& d) {
   std::vector<transfusion::image> latents;
@@ -294,21 +121,22 @@ BOOST_AUTO_TEST_CASE(views_keep_colours_and_stay_in_range) {
 
 BOOST_AUTO_TEST_CASE(stages_of_other_settings_are_refused_before_work) {
   const files::temporary_folder folder;
+  const emoji::data d = small_data();
   emoji::settings s;
   s.out = folder.path();
   support::cpu_policy e(1);
   emoji::classifier<support::cpu_policy> judge(e, 9, 1);
   judge.save(s.classifier_stage());
-  BOOST_CHECK_NO_THROW(check_folder(s));
+  BOOST_CHECK_NO_THROW(check_folder(s, d));
   s.classifier.minutes += 1;
-  check_throws<transfusion::config_error>([&] { check_folder(s); },
+  check_throws<transfusion::config_error>([&] { check_folder(s, d); },
                                           {"classifier.safetensors", "2.00 minutes", "3.00 minutes", "--overwrite"});
   s.classifier.minutes -= 1;
 
   // A model without its autoencoder.
   const emoji::stage linear = s.drawer_stage("linear");
   transfusion::safetensors_writer(linear.file, {}, linear.metadata()).commit();
-  check_throws<transfusion::config_error>([&] { check_folder(s); }, {"linear.safetensors", "vae.safetensors"});
+  check_throws<transfusion::config_error>([&] { check_folder(s, d); }, {"linear.safetensors", "vae.safetensors"});
 
   // An autoencoder of other channels than the codec's.
   transfusion::vae<support::cpu_policy> other(e, emoji::coder_sizes(8), 1);
@@ -318,12 +146,89 @@ BOOST_AUTO_TEST_CASE(stages_of_other_settings_are_refused_before_work) {
   check_throws<transfusion::config_error>([&] { emoji::require_fitting(s.vae, 8); }, {"no scale"});
   save_autoencoder(s.vae, other, scale);
   BOOST_CHECK_NO_THROW(emoji::require_fitting(s.vae, 8));
-  check_throws<transfusion::config_error>([&] { check_folder(s); }, {"other.safetensors", "found 8", "expected 4"});
+  check_throws<transfusion::config_error>([&] { check_folder(s, d); }, {"other.safetensors", "found 8", "expected 4"});
 
   s.vae.clear();
   s.overwrite = true;
-  BOOST_CHECK_NO_THROW(check_folder(s));
+  BOOST_CHECK_NO_THROW(check_folder(s, d));
   BOOST_TEST(!std::filesystem::exists(linear.file));
+}
+
+BOOST_AUTO_TEST_CASE(a_model_of_another_autoencoder_or_other_words_is_refused) {
+  const files::temporary_folder folder;
+  const emoji::data d = small_data();
+  emoji::settings s;
+  s.out = folder.path();
+  support::cpu_policy e(1);
+  const auto put_vae = [&](std::uint64_t seed, double deviation) {
+    const transfusion::latent_scale scale{std::vector<double>(4, 0.0), std::vector<double>(4, deviation)};
+    transfusion::vae<support::cpu_policy> model(e, emoji::coder_sizes(4), seed);
+    save_autoencoder(s.vae_stage().file, model, scale, s.vae_stage().metadata());
+  };
+  put_vae(1, 1);
+  const emoji::stage linear = s.drawer_stage("linear");
+  const auto of = emoji::origin::of(emoji::coder<support::cpu_policy>(e, s.vae_stage().file), vocabulary_of(d));
+  const auto put_model = [&](const std::filesystem::path& file, const emoji::origin& says) {
+    auto metadata = says.metadata();
+    metadata.merge(linear.metadata());
+    transfusion::safetensors_writer(file, {}, metadata).commit();
+  };
+  put_model(linear.file, of);
+  BOOST_CHECK_NO_THROW(check_folder(s, d));
+  for (const auto& [seed, deviation] : {std::pair{2, 1.0}, {1, 2.0}}) {
+    put_vae(static_cast<std::uint64_t>(seed), deviation);
+    check_throws<transfusion::config_error>(
+        [&] { check_folder(s, d); },
+        {"linear.safetensors", "vae.safetensors", "autoencoder: found " + of.autoencoder, "--overwrite"});
+  }
+  put_vae(1, 1);
+  const emoji::origin other{of.autoencoder, "0123456789abcdef"};
+  put_model(linear.file, other);
+  check_throws<transfusion::config_error>(
+      [&] { check_folder(s, d); },
+      {"linear.safetensors", "vocabulary: found 0123456789abcdef, expected " + of.vocabulary, "names"});
+  // The same of a model whose training was broken off.
+  std::filesystem::remove(linear.file);
+  emoji::stage_summary{.steps = 9}.save(linear);
+  put_model(linear.part(), of);
+  BOOST_CHECK_NO_THROW(check_folder(s, d));
+  put_model(linear.part(), other);
+  check_throws<transfusion::config_error>([&] { check_folder(s, d); }, {"linear.part", other.vocabulary});
+}
+
+BOOST_AUTO_TEST_CASE(a_training_that_was_broken_off_keeps_its_steps_and_settings) {
+  const files::temporary_folder folder;
+  const emoji::data d = small_data();
+  emoji::settings s;
+  s.out = folder.path();
+  const auto steps_of = [&](index_t decided) {
+    return emoji::stage_run(s.vae_stage(), s, [&] { return decided; }).steps();
+  };
+  BOOST_TEST(steps_of(40) == 40);
+  BOOST_TEST(steps_of(50) == 50);  // nothing was kept of the first
+  emoji::stage_run first(s.vae_stage(), s, [] { return 60; });
+  BOOST_TEST(first.checkpoint_every() == 3);
+  for (index_t step = 0; step < 4; ++step) first.did(step, 5);
+  files::put(s.vae_stage().part(), "a checkpoint of 3 steps");
+  emoji::stage_run second(s.vae_stage(), s, []() -> index_t { throw std::logic_error("decided already"); });
+  BOOST_TEST(second.goes_on());
+  BOOST_TEST(second.steps() == 60);
+  BOOST_CHECK_NO_THROW(check_folder(s, d));
+
+  s.seed = 7;
+  const auto refused = {std::string_view("vae.part"), std::string_view("seed=1"), std::string_view("seed=7")};
+  check_throws<transfusion::config_error>([&] { check_folder(s, d); }, refused);
+  check_throws<transfusion::config_error>([&] { steps_of(40); }, refused);
+  s.overwrite = true;
+  check_folder(s, d);
+  BOOST_TEST(steps_of(40) == 40);
+
+  s.seed = 1;
+  second.end(123);
+  const auto all = emoji::stage_summary::of(s.vae_stage());
+  BOOST_TEST(all.steps == 60);
+  BOOST_TEST(all.pictures == 15);  // those of the steps that the checkpoint holds
+  BOOST_TEST(all.parameters == 123);
 }
 
 BOOST_AUTO_TEST_CASE(a_classifier_comes_back_from_its_file) {
@@ -362,7 +267,7 @@ BOOST_AUTO_TEST_CASE(the_report_says_what_was_found) {
   f.coder.tones = pictures_of(items.tones);
   emoji::drawer_findings one;
   one.codec = "linear";
-  one.frechet = 3.14;
+  one.frechet = {.value = 3.14, .standard_error = 0.271};
   one.tone = {.value = 0.5, .low = 0.25, .high = 0.75};
   one.seen = pictures_of(items.seen);
   one.tones = pictures_of(items.tones);
@@ -373,9 +278,107 @@ BOOST_AUTO_TEST_CASE(the_report_says_what_was_found) {
   files::put(s.out / "linear.csv", "step,text,image\n0,5.0,1.0\n1,4.0,0.9\n");
   save_report(s, d, items, f);
   const std::string text = support::read_file(s.out / "report.md");
-  for (const char* part : {"./run emoji --some", "24.3 dB", "0.250, 1.500", "50.0 % (25 to 75)", "3.14", "1.5 minutes",
-                           "documents-linear.png", "20 %"})
+  for (const char* part : {"./run emoji --some", "24.3 dB", "0.250, 1.500", "50.0 % (25 to 75)", "3.14 ± 0.27",
+                           "1.5 minutes", "documents-linear.png", "20 %"})
     BOOST_TEST(text.find(part) != text.npos, part << " is not in the report");
   for (const char* name : {"rebuilt", "samples", "tones", "names", "documents-linear", "loss"})
     BOOST_TEST((std::filesystem::exists(s.out / (std::string(name) + ".png"))));
+}
+
+namespace {
+
+/// The smallest models, trained for a moment.
+emoji::settings tiny(const std::filesystem::path& out) {
+  emoji::settings s;
+  s.out = out;
+  s.codec = "linear";
+  s.classifier.steps = s.autoencoder.steps = s.drawer.steps = 6;
+  s.drawer.pairs = 4;
+  s.drawer.layers = 1;
+  s.drawer.width = 32;
+  s.drawer.heads = 2;
+  s.draws.steps = 2;
+  s.drawn = 8;
+  return s;
+}
+
+std::string bytes_of(const emoji::stage& s) { return support::read_file(s.file); }
+
+void check_finite(const transfusion::bootstrap_result& r) {
+  for (const double v : {r.value, r.low, r.high, r.standard_error}) BOOST_TEST(std::isfinite(v));
+}
+
+struct broken_off {};
+
+/// Throws in the middle of a stage's training, after a checkpoint.
+void break_off(emoji::settings& s, const std::string& stage) {
+  s.observe = [stage](const emoji::stage& of, index_t step) {
+    if (of.file.stem() == stage && step == 3) throw broken_off();
+  };
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_program_trains_its_stages_once_and_reports) {
+  const files::temporary_folder folder;
+  const emoji::data d = small_data();
+  support::cpu_policy e(1);
+  emoji::settings s = tiny(folder / "run");
+  s.codec = "both";
+  std::map<std::string, index_t> steps;
+  s.observe = [&](const emoji::stage& of, index_t) { ++steps[of.file.stem().string()]; };
+  const emoji::findings f = run(e, d, s, "./run emoji --tiny");
+  BOOST_TEST((steps == std::map<std::string, index_t>{{"classifier", 6}, {"vae", 6}, {"linear", 6}, {"unet", 6}}));
+  for (const double v : {f.accuracy_seen, f.accuracy_emoji, f.coder.psnr_seen, f.coder.psnr_emoji, f.coder.psnr_tones})
+    BOOST_TEST(std::isfinite(v));
+  check_finite(f.coder.frechet);
+  check_finite(f.coder.tone);
+  BOOST_REQUIRE(f.drawers.size() == 2u);
+  for (const emoji::drawer_findings& one : f.drawers) {
+    for (const auto& r : {one.frechet, one.tone, one.ranked_seen, one.ranked_tones, one.ranked_emoji}) check_finite(r);
+    BOOST_TEST(one.frechet.standard_error > 0);
+    BOOST_TEST(one.training.steps == 6);
+    BOOST_TEST(one.training.pictures >= 6 * 4);
+    for (const auto* drawn : {&one.seen, &one.tones})
+      for (const auto& picture : *drawn) BOOST_TEST((picture.shape == emoji::picture_shape));
+  }
+  const std::string text = support::read_file(s.out / "report.md");
+  for (const char* name : {"rebuilt", "samples", "tones", "names", "documents-linear", "documents-unet", "loss"}) {
+    BOOST_TEST(text.find(std::string(name) + ".png") != text.npos);
+    BOOST_TEST(std::filesystem::file_size(s.out / (std::string(name) + ".png")) > 500u);
+  }
+  for (const char* name : {"classifier", "vae", "linear", "unet"}) {
+    BOOST_TEST(std::filesystem::exists(s.out / (std::string(name) + ".safetensors")));
+    BOOST_TEST(!std::filesystem::exists(s.out / (std::string(name) + ".part")));
+  }
+
+  steps.clear();
+  run(e, d, s, "./run emoji --tiny");
+  BOOST_TEST(steps.empty());
+  BOOST_TEST(support::read_file(s.out / "report.md") == text);
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_that_is_broken_off_ends_as_one_in_one_go) {
+  const files::temporary_folder folder;
+  const emoji::data d = small_data();
+  support::cpu_policy e(1);
+  emoji::settings whole = tiny(folder / "whole"), broken = tiny(folder / "broken");
+  run(e, d, whole, "");
+  for (const char* stage : {"classifier", "vae", "linear"}) {
+    break_off(broken, stage);
+    BOOST_CHECK_THROW(run(e, d, broken, ""), broken_off);
+    BOOST_TEST(std::filesystem::exists(broken.out / (std::string(stage) + ".part")));
+  }
+  std::vector<index_t> steps;
+  broken.observe = [&](const emoji::stage&, index_t step) { steps.push_back(step); };
+  run(e, d, broken, "");
+  BOOST_TEST(steps == (std::vector<index_t>{3, 4, 5}), tt::per_element());
+  const auto stages = [](const emoji::settings& s) {
+    return std::vector<emoji::stage>{s.classifier_stage(), s.vae_stage(), s.drawer_stage("linear")};
+  };
+  for (std::size_t i = 0; i < 3; ++i) {
+    const emoji::stage a = stages(whole)[i], b = stages(broken)[i];
+    BOOST_TEST((bytes_of(a) == bytes_of(b)), b.file << " is not that of a training in one go");
+    BOOST_TEST(emoji::stage_summary::of(a).pictures == emoji::stage_summary::of(b).pictures);
+  }
 }

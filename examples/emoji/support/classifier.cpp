@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "support/report.hpp"
+#include "emoji/support/stage_run.hpp"
 #include "transfusion/autograd/op/head_cross_entropy.hpp"
 #include "transfusion/autograd/op/reshape.hpp"
 #include "transfusion/autograd/op/swiglu.hpp"
@@ -47,40 +47,108 @@ tf::var<Exec> classifier<Exec>::run(tf::tape<Exec>& tape, std::span<const tf::im
   return silu(tape, hidden_(tape, reshape(tape, map, x.images())));
 }
 
+/// The steps of a training, with what they need beside the weights.
 template <class Exec>
-stage_summary classifier<Exec>::train(const data& d, const length& how, std::uint64_t seed) {
-  const tf::data_order order(seed, static_cast<index_t>(d.training().size()));
-  const tf::adamw_options slow{.beta2 = 0.99, .weight_decay = 0.1};
-  tf::adamw<Exec> body(*exec_, body_.parameters(), slow), head(*exec_, head_, slow);
-  tf::tape<Exec> tape(*exec_);
-  const auto step = [&](index_t number, double rate) {
-    const tf::random_key key{seed, static_cast<std::uint32_t>(number), tf::stream::dropout};
+class classifier<Exec>::training {
+ public:
+  training(classifier& c, const data& d, std::uint64_t seed)
+      : classifier_(&c),
+        data_(&d),
+        seed_(seed),
+        order_(seed, static_cast<index_t>(d.training().size())),
+        body_(*c.exec_, c.body_.parameters(), options),
+        head_(*c.exec_, c.head_, options),
+        tape_(*c.exec_) {}
+
+  void step(index_t number, double rate) {
+    const tf::random_key key{seed_, static_cast<std::uint32_t>(number), tf::stream::dropout};
     std::vector<tf::image> views;
     std::vector<tf::token_t> groups;
     for (index_t i = 0; i < batch; ++i) {
-      const index_t item = d.training()[static_cast<std::size_t>(order(number * batch + i))];
-      views.push_back(d.view(item, key, static_cast<std::uint64_t>(i)));
-      groups.push_back(static_cast<tf::token_t>(d.group(item)));
+      const index_t item = data_->training()[static_cast<std::size_t>(order_(number * batch + i))];
+      views.push_back(data_->view(item, key, static_cast<std::uint64_t>(i)));
+      groups.push_back(static_cast<tf::token_t>(data_->group(item)));
     }
-    tape.reset();
+    tape_.reset();
     const std::vector<real> weights(static_cast<std::size_t>(batch), real{1} / batch);
-    head_cross_entropy(tape, run(tape, views), last_, tape.upload(groups), tape.upload(weights));
-    tape.backward();
-    for (tf::adamw<Exec>* part : {&body, &head}) {
+    head_cross_entropy(tape_, classifier_->run(tape_, views), classifier_->last_, tape_.upload(groups),
+                       tape_.upload(weights));
+    tape_.backward();
+    for (tf::adamw<Exec>* part : {&body_, &head_}) {
       part->gradient_norm();
       part->step(number, rate);
     }
-  };
-  const support::stopwatch watch;
-  const index_t steps = steps_in(how, [&](index_t i) { step(i, 0); });
+  }
+
+  void save(const std::filesystem::path& file, index_t next_step) {
+    std::vector<tf::tensor_info> tensors{tf::tensor_info::of<index_t>("next_step", {1})};
+    for (const auto& [name, values] : state()) tensors.push_back(tf::tensor_info::of<real>(name, {values.size()}));
+    tf::safetensors_writer writer(file, std::move(tensors));
+    writer.write("next_step", &next_step, 1);
+    for (const auto& [name, values] : state())
+      tf::detail::write_tensor<Exec>(writer, *classifier_->exec_, name, values);
+    writer.commit();
+  }
+  /// The next step. Throws format_error, with nothing changed, on a file that does not fit.
+  index_t load(const std::filesystem::path& path) {
+    const tf::safetensors_file file(path);
+    index_t next_step = 0;
+    file.read("next_step", &next_step, 1);
+    std::vector<std::vector<real>> all;
+    for (const auto& [name, values] : state()) {
+      all.emplace_back(static_cast<std::size_t>(values.size()));
+      file.read(name, all.back().data(), values.size());
+    }
+    auto from = all.begin();
+    for (const auto& [name, values] : state()) {
+      classifier_->exec_->upload(values.data, from->data(), from->size() * sizeof(real));
+      ++from;
+    }
+    classifier_->body_.parameters().refresh();
+    classifier_->head_.refresh();
+    return next_step;
+  }
+
+ private:
+  static constexpr tf::adamw_options options{.beta2 = 0.99, .weight_decay = 0.1};
+
+  /// All that steps change.
+  std::vector<std::pair<std::string, tf::view<real, 1>>> state() {
+    return {{"body", classifier_->body_.parameters().values()}, {"body.first_moment", body_.first_moment()},
+            {"body.second_moment", body_.second_moment()},      {"head", classifier_->head_.values()},
+            {"head.first_moment", head_.first_moment()},        {"head.second_moment", head_.second_moment()}};
+  }
+
+  classifier* classifier_;
+  const data* data_;
+  std::uint64_t seed_;
+  tf::data_order order_;
+  tf::adamw<Exec> body_, head_;
+  tf::tape<Exec> tape_;
+};
+
+template <class Exec>
+void classifier<Exec>::train(const data& d, const settings& s) {
+  const stage to = s.classifier_stage();
+  stage_run run(to, s, [&] {
+    classifier scratch(*exec_, last_.rows(), s.seed);
+    training timed(scratch, d, s.seed);
+    return steps_in(s.classifier, [&](index_t i) { timed.step(i, 0); });
+  });
+  const index_t steps = run.steps();
   const tf::warmup_cosine rate{2e-3, 2e-5, std::min<index_t>(50, steps / 10), steps};
-  tf::progress bar("classifier", steps);
-  for (index_t i = 0; i < steps; ++i) {
-    step(i, rate(i));
+  training own(*this, d, s.seed);
+  const index_t first = run.goes_on() ? own.load(to.part()) : 0;
+  tf::progress bar("classifier", steps, first);
+  for (index_t i = first; i < steps; ++i) {
+    own.step(i, rate(i));
+    run.did(i, batch);
     bar.update(i + 1, "");
+    if ((i + 1) % run.checkpoint_every() == 0) own.save(to.part(), i + 1);
   }
   body_.parameters().freeze("");
-  return {steps, steps * batch, body_.parameters().count() + head_.count(), watch.seconds()};
+  save(to);
+  run.end(body_.parameters().count() + head_.count());
 }
 
 template <class Exec>

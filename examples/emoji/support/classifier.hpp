@@ -21,8 +21,8 @@ class classifier {
  public:
   classifier(Exec& exec, index_t groups, std::uint64_t seed);
 
-  /// Cross-entropy on views of the training pictures; freezes the body.
-  stage_summary train(const data& d, const length& how, std::uint64_t seed);
+  /// Cross-entropy on views of the training pictures, then writes the stage's file; freezes the body.
+  void train(const data& d, const settings& s);
   /// The body under torchvision's names, and the head.
   void save(const stage& s);
   /// Throws format_error, with nothing changed, on a file that does not fit.
@@ -40,6 +40,7 @@ class classifier {
 
  private:
   using real = typename Exec::real;
+  class training;
 
   tf::var<Exec> run(tf::tape<Exec>& tape, std::span<const tf::image> pictures) const;
   std::vector<double> on_host(tf::tape<Exec>& tape, tf::view<const typename Exec::scalar, 2> rows) const;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "emoji/support/stage_run.hpp"
 #include "transfusion/autoencoder/trainer.hpp"
 
 namespace emoji {
@@ -58,24 +59,26 @@ void require_fitting(const std::filesystem::path& file, index_t latent_channels)
 }
 
 template <class Exec>
-stage_summary train_coder(Exec& e, const data& d, const classifier<Exec>& judge, const settings& s) {
+void train_coder(Exec& e, const data& d, const classifier<Exec>& judge, const settings& s) {
   const stage to = s.vae_stage();
   const auto sizes = coder_sizes(s.latent_channels);
-  const support::stopwatch watch;
-  index_t steps = 0;
-  {
+  const auto views_of = [&](index_t step) { return views(d, step, s.seed); };
+  stage_run run(to, s, [&] {
     tf::vae<Exec> scratch(e, sizes, s.seed);
     trainer<Exec> timed(scratch, short_run(100, s.seed), judge.body());
-    steps = steps_in(s.autoencoder, [&](index_t i) { timed.step(views(d, i, s.seed)); });
-  }
-  auto options = short_run(steps, s.seed);
+    return steps_in(s.autoencoder, [&](index_t i) { timed.step(views_of(i)); });
+  });
+  auto options = short_run(run.steps(), s.seed);
   options.log_path = to.beside("csv").string();
-  options.checkpoint_path = to.beside("part").string();
+  options.checkpoint_path = to.part().string();
+  options.checkpoint_every = run.checkpoint_every();
   auto model = std::make_unique<tf::vae<Exec>>(e, sizes, s.seed);
-  const index_t parameters = model->parameters().count();
-  trainer<Exec>(*model, options, judge.body()).run([&](index_t step) { return views(d, step, s.seed); });
-  load_weights(tf::safetensors_file(options.checkpoint_path), *model);  // the averaged ones
-  std::filesystem::remove(options.checkpoint_path);
+  {
+    trainer<Exec> training(*model, options, judge.body());
+    if (run.goes_on()) training.resume(options.checkpoint_path);
+    training.run(views_of, [&](const auto& step) { run.did(step.step, batch); });
+  }
+  load_weights(tf::safetensors_file(to.part()), *model);  // the averaged ones
 
   const coder<Exec> unscaled(std::move(model));
   const auto count = static_cast<index_t>(d.training().size());
@@ -86,7 +89,7 @@ stage_summary train_coder(Exec& e, const data& d, const classifier<Exec>& judge,
     return pictures;
   });
   save_autoencoder(to.file, unscaled.model(), scale, to.metadata());
-  return {steps, steps * batch, parameters, watch.seconds()};
+  run.end(unscaled.model().parameters().count());
 }
 
 template <class Exec>
@@ -98,12 +101,10 @@ std::vector<tf::image> decoded(const coder<Exec>& c, const std::vector<tf::image
   return pictures;
 }
 
-template stage_summary train_coder(support::cpu_policy&, const data&, const classifier<support::cpu_policy>&,
-                                   const settings&);
+template void train_coder(support::cpu_policy&, const data&, const classifier<support::cpu_policy>&, const settings&);
 template std::vector<tf::image> decoded(const coder<support::cpu_policy>&, const std::vector<tf::image>&);
 #if TRANSFUSION_HAS_CUDA
-template stage_summary train_coder(support::cuda_policy&, const data&, const classifier<support::cuda_policy>&,
-                                   const settings&);
+template void train_coder(support::cuda_policy&, const data&, const classifier<support::cuda_policy>&, const settings&);
 template std::vector<tf::image> decoded(const coder<support::cuda_policy>&, const std::vector<tf::image>&);
 #endif
 

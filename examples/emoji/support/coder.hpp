@@ -20,9 +20,9 @@ tf::autoencoder_options coder_sizes(index_t latent_channels);
 /// other channels than the models are told.
 void require_fitting(const std::filesystem::path& file, index_t latent_channels);
 
-/// Trains on views of the training pictures, measures the latents' scale and writes both.
+/// Trains on views of the training pictures, measures the latents' scale and writes both: the stage of the autoencoder.
 template <class Exec>
-stage_summary train_coder(Exec& e, const data& d, const classifier<Exec>& judge, const settings& s);
+void train_coder(Exec& e, const data& d, const classifier<Exec>& judge, const settings& s);
 
 /// The pictures that the coder makes of latents, a few at a time.
 template <class Exec>

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "emoji/support/stage_run.hpp"
 #include "transfusion/metric/likelihood.hpp"
 #include "transfusion/sequence/pair.hpp"
 
@@ -15,19 +16,19 @@ constexpr double sentence_share = 0.1, name_first_share = 0.75;
 constexpr std::size_t at_once = 64;  // requests: bounds the memory of the cache
 constexpr double latent_range = 4;   // of unit variance
 
-std::vector<std::string> all_texts(const data& d) {
+}  // namespace
+
+support::word_vocabulary vocabulary_of(const data& d) {
   std::vector<std::string> texts{"a", "an", "and", ":"};
   for (const item& i : d.items()) {
     texts.push_back(i.name);
     texts.push_back(verb(i));
   }
-  return texts;
+  return support::word_vocabulary(texts);
 }
 
-}  // namespace
-
 corpus::corpus(const data& d, const std::vector<tf::image>& latents)
-    : data_(&d), latents_(&latents), words_(all_texts(d)) {
+    : data_(&d), latents_(&latents), words_(vocabulary_of(d)) {
   tf::require_extent("emoji: latents", static_cast<index_t>(latents.size()), static_cast<index_t>(d.items().size()));
   std::map<std::string, std::vector<index_t>> lists;
   for (index_t i : d.training())
@@ -77,21 +78,33 @@ tf::model_config<Recipe> drawer<Recipe, Exec>::sizes(index_t vocabulary, const s
 }
 
 template <class Recipe, class Exec>
-stage_summary drawer<Recipe, Exec>::train(Exec& e, const corpus& c, const settings& s, const stage& to) {
-  const auto part = to.beside("part");
-  const auto done = support::train_for<model>(
-      e, sizes(c.words().size(), s), s.drawer, s.seed,
-      [&](index_t step) { return c.documents(step, s.drawer.pairs, s.seed); }, part, to.beside("csv"), to.metadata());
-  std::filesystem::rename(part, to.file);
-  return {done.steps, done.pictures, done.parameters, done.seconds};
+void drawer<Recipe, Exec>::train(Exec& e, const corpus& c, const origin& of, const settings& s, const stage& to) {
+  const support::run_settings& how = s.drawer;
+  const auto config = sizes(c.words().size(), s);
+  const auto documents_of = [&](index_t step) { return c.documents(step, how.pairs, s.seed); };
+  stage_run run(to, s, [&] {
+    return how.steps > 0 ? how.steps : support::steps_that_fit<model>(how.minutes, e, config, how.rate, documents_of);
+  });
+  auto options = support::short_run(run.steps(), how.rate, s.seed);
+  options.log_path = to.beside("csv").string();
+  options.checkpoint_path = to.part().string();
+  options.checkpoint_every = run.checkpoint_every();
+  options.caption_dropout = how.caption_dropout;
+  options.text_dropout = how.text_dropout;
+  model m(e, config, s.seed);
+  tf::trainer<model> training(m, options);
+  auto metadata = of.metadata();
+  metadata.merge(to.metadata());
+  training.set_metadata(std::move(metadata));
+  if (run.goes_on()) training.resume(options.checkpoint_path);
+  training.run(documents_of, [&](const auto& step) { run.did(step.step, step.images); });
+  std::filesystem::rename(to.part(), to.file);
+  run.end(m.parameters().count());
 }
 
 template <class Recipe, class Exec>
 drawer<Recipe, Exec>::drawer(Exec& e, const corpus& c, const stage& from, const drawing& how)
     : corpus_(&c), how_(how), model_(e, tf::read_config<Recipe>(tf::safetensors_file(from.file)), 0) {
-  tf::require<tf::format_error>(model_.config().vocabulary == c.words().size(), from.file.string(),
-                                ": vocabulary: found ", model_.config().vocabulary, " tokens, expected ",
-                                c.words().size());
   tf::load_weights(tf::safetensors_file(from.file), model_);
 }
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "emoji/support/data.hpp"
+#include "emoji/support/origin.hpp"
 #include "emoji/support/settings.hpp"
-#include "support/vocabulary.hpp"
 #include "transfusion/codec/unet.hpp"
 #include "transfusion/generate.hpp"
 #include "transfusion/io.hpp"
@@ -25,6 +25,9 @@ struct linear_recipe : tf::paper {
 struct unet_recipe : linear_recipe {
   using codec = tf::codec::unet;
 };
+
+/// The words of all names and sentences.
+support::word_vocabulary vocabulary_of(const data& d);
 
 /// The emoji as the models see them: latents for pictures, tokens for names.
 class corpus {
@@ -61,8 +64,8 @@ class drawer {
   /// What the model is made from, with so many tokens.
   static tf::model_config<Recipe> sizes(index_t vocabulary, const settings& s);
 
-  /// Trains and writes the stage's file.
-  static stage_summary train(Exec& e, const corpus& c, const settings& s, const stage& to);
+  /// Trains and writes the stage's file, which names what it is of.
+  static void train(Exec& e, const corpus& c, const origin& of, const settings& s, const stage& to);
 
   /// Reads the averaged weights. Throws format_error on a file that holds no such model.
   drawer(Exec& e, const corpus& c, const stage& from, const drawing& how);

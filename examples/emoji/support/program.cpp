@@ -2,11 +2,12 @@
 #include "emoji/support/program.hpp"
 
 #include <cstdio>
+#include <numeric>
 
 #include "emoji/support/coder.hpp"
 #include "emoji/support/drawer.hpp"
 #include "emoji/support/measure.hpp"
-#include "emoji/support/report.hpp"
+#include "emoji/support/origin.hpp"
 #include "transfusion/metric/frechet.hpp"
 #include "transfusion/metric/psnr.hpp"
 #include "transfusion/metric/ranked.hpp"
@@ -21,6 +22,12 @@ std::vector<tf::image> pictures_of(const data& d, const std::vector<index_t>& it
   std::vector<tf::image> pictures;
   for (index_t i : items) pictures.push_back(d.picture(i));
   return pictures;
+}
+
+std::vector<index_t> numbers_below(index_t count) {
+  std::vector<index_t> all(static_cast<std::size_t>(count));
+  std::iota(all.begin(), all.end(), index_t{0});
+  return all;
 }
 
 template <class T>
@@ -45,14 +52,23 @@ struct bench {
   const coder<Exec>& vae;
   const corpus& c;
 
-  /// Of pictures of items.seen, then items.tones, against the font's.
-  double frechet(const std::vector<tf::image>& pictures) const {
-    const auto statistics = [&](const std::vector<tf::image>& some) {
+  /// Of pictures of items.seen, then items.tones, against the font's, and how it varies with the pictures.
+  tf::bootstrap_result frechet(const std::vector<tf::image>& pictures) const {
+    const auto statistics = [](const auto& features, const std::vector<index_t>& chosen) {
       tf::frechet_statistics all(classifier_features);
-      for (const auto& f : judge.look(some).features) all.add(tf::view<const double, 1>(f.data(), classifier_features));
+      for (index_t i : chosen)
+        all.add(tf::view<const double, 1>(features[static_cast<std::size_t>(i)].data(), classifier_features));
       return all;
     };
-    return tf::frechet_distance(statistics(pictures), statistics(pictures_of(d, joined(items.seen, items.tones))));
+    const auto ours = judge.look(pictures).features;
+    const auto fonts = judge.look(pictures_of(d, joined(items.seen, items.tones))).features;
+    const auto count = static_cast<index_t>(ours.size());
+    const auto reference = statistics(fonts, numbers_below(count));
+    const auto distance = [&](const std::vector<index_t>& chosen) {
+      return tf::frechet_distance(reference, statistics(ours, chosen));
+    };
+    // Enough for a standard error (Efron & Tibshirani 1993, §6.4).
+    return tf::bootstrap(count, distance, {.resamples = 200});
   }
 
   std::vector<tf::image> rebuilt(const std::vector<index_t>& numbers) const {
@@ -102,7 +118,7 @@ index_t named(const data& d, const std::string& name) {
 template <class Recipe, class Exec>
 drawer_findings examine(Exec& e, const bench<Exec>& b, const std::string& codec) {
   const stage own = b.s.drawer_stage(codec);
-  if (!own.is_done()) drawer<Recipe, Exec>::train(e, b.c, b.s, own).save(own);
+  if (!own.is_done()) drawer<Recipe, Exec>::train(e, b.c, origin::of(b.vae, b.c.words()), b.s, own);
   const drawer<Recipe, Exec> m(e, b.c, own, b.s.draws);
   drawer_findings f;
   f.codec = codec;
@@ -144,59 +160,65 @@ coder_findings examine_coder(const bench<Exec>& b) {
   return f;
 }
 
+/// The stage's file, or what its training has left where it was broken off; empty where there is neither.
+fs::path found_of(const stage& s) {
+  if (s.is_done()) return s.file;
+  return s.is_begun() ? s.part() : fs::path();
+}
+
 }  // namespace
 
-void check_folder(const settings& s) {
+void check_folder(const settings& s, const data& d) {
   if (s.overwrite)
     for (const char* name : {"classifier", "vae", "latents", "linear", "unet"}) {
       const fs::path file = s.out / (std::string(name) + ".safetensors");
+      fs::remove(fs::path(file).replace_extension("part"));
       std::error_code none;
       if (s.vae.empty() || !fs::equivalent(file, s.vae, none)) fs::remove(file);
     }
-  s.classifier_stage().is_done();
-  const bool has_vae = s.vae.empty() ? s.vae_stage().is_done() : true;
-  if (!s.vae.empty()) require_fitting(s.vae, s.latent_channels);
-  if (s.vae.empty() && has_vae) require_fitting(s.vae_stage().file, s.latent_channels);
+  found_of(s.classifier_stage());
+  const bool trains_vae = s.vae.empty();
+  const fs::path vae_file = trains_vae ? s.vae_stage().file : s.vae;
+  if (trains_vae) found_of(s.vae_stage());
+  const bool has_vae = fs::exists(vae_file);
+  if (has_vae) require_fitting(vae_file, s.latent_channels);
   for (const char* codec : {"linear", "unet"}) {
     if (!s.uses(codec)) continue;
     const stage own = s.drawer_stage(codec);
-    tf::require<tf::config_error>(!own.is_done() || has_vae, own.file.string(), ": found without its autoencoder ",
-                                  s.vae_stage().file.string(), "; give another --out, or --overwrite to begin anew");
+    const fs::path model = found_of(own);
+    if (model.empty()) continue;
+    tf::require<tf::config_error>(has_vae, model.string(), ": found without its autoencoder ", vae_file.string(),
+                                  "; give another --out, or --overwrite to begin anew");
+    support::cpu_policy e(1);
+    origin::of(coder<support::cpu_policy>(e, vae_file), vocabulary_of(d)).require_of(model, vae_file);
   }
 }
 
 template <class Exec>
-void run(Exec& e, const settings& s, const std::string& command) {
-  const data d;
+findings run(Exec& e, const data& d, const settings& s, const std::string& command) {
   const test_items items(d, s.drawn);
   constexpr index_t some_words = 1000;  // how many there are does not matter to what is checked
   if (s.uses("linear")) tf::completed(drawer<linear_recipe, Exec>::sizes(some_words, s));
   if (s.uses("unet")) tf::completed(drawer<unet_recipe, Exec>::sizes(some_words, s));
-  check_folder(s);
+  check_folder(s, d);
   fs::create_directories(s.out);
   findings f;
   f.command = command;
 
   classifier<Exec> judge(e, static_cast<index_t>(d.groups().size()), s.seed);
   const stage first = s.classifier_stage();
-  if (!first.is_done()) {
-    const auto done = judge.train(d, s.classifier, s.seed);
-    judge.save(first);
-    done.save(first);
-  }
+  if (!first.is_done()) judge.train(d, s);
   judge.load(first.file);
   f.classifier = stage_summary::of(first);
   f.accuracy_seen = judge.accuracy(d, items.seen);
   f.accuracy_emoji = judge.accuracy(d, items.emoji);
 
   const stage second = s.vae_stage();
-  if (s.vae.empty() && !second.is_done()) train_coder(e, d, judge, s).save(second);
+  if (s.vae.empty() && !second.is_done()) train_coder(e, d, judge, s);
   const coder<Exec> vae(e, s.vae.empty() ? second.file : s.vae);
   vae.require_channels(s.latent_channels);
 
-  std::vector<index_t> all(d.items().size());
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<index_t>(i);
-  const auto pictures = pictures_of(d, all);
+  const auto pictures = pictures_of(d, numbers_below(static_cast<index_t>(d.items().size())));
   const auto latents = cached_latents(vae, std::span<const tf::image>(pictures), s.out / "latents.safetensors");
   const corpus c(d, latents);
   const bench<Exec> b{s, d, items, judge, vae, c};
@@ -205,11 +227,12 @@ void run(Exec& e, const settings& s, const std::string& command) {
   if (s.uses("unet")) f.drawers.push_back(examine<unet_recipe>(e, b, "unet"));
   save_report(s, d, items, f);
   std::printf("%s\nPictures and report: %s\n", summary(f).c_str(), s.out.c_str());
+  return f;
 }
 
-template void run(support::cpu_policy&, const settings&, const std::string&);
+template findings run(support::cpu_policy&, const data&, const settings&, const std::string&);
 #if TRANSFUSION_HAS_CUDA
-template void run(support::cuda_policy&, const settings&, const std::string&);
+template findings run(support::cuda_policy&, const data&, const settings&, const std::string&);
 #endif
 
 }  // namespace emoji

@@ -20,6 +20,7 @@ using support::fixed;
 std::string with_interval(const tf::bootstrap_result& b) {
   return support::percent(b.value) + " (" + fixed(100 * b.low, 0) + " to " + fixed(100 * b.high, 0) + ")";
 }
+std::string with_error(const tf::bootstrap_result& b) { return fixed(b.value) + " ± " + fixed(b.standard_error); }
 std::string whole(index_t n) { return n > 0 ? std::to_string(n) : "not known"; }
 
 support::grid_cell cell(const tf::image& i, std::string label = {}, support::color ink = support::colors::ink) {
@@ -166,8 +167,8 @@ support::markdown_table drawer_table(const findings& f) {
     table.row(std::move(cells));
   };
   row(
-      "Fréchet distance, drawn to the font's", [](const auto& d) { return fixed(d.frechet); }, fixed(f.coder.frechet),
-      "");
+      "Fréchet distance, drawn to the font's", [](const auto& d) { return with_error(d.frechet); },
+      with_error(f.coder.frechet), "");
   row(
       "skin tone right, held-out combinations", [](const auto& d) { return with_interval(d.tone); },
       with_interval(f.coder.tone), "20 %");
@@ -194,8 +195,8 @@ std::string summary(const findings& f) {
   std::string text = "autoencoder: PSNR " + fixed(f.coder.psnr_emoji, 1) + " dB on held-out emoji, " +
                      fixed(f.coder.psnr_tones, 1) + " dB on held-out combinations";
   for (const drawer_findings& d : f.drawers)
-    text += "\n" + d.codec + ": Fréchet distance " + fixed(d.frechet) + " (autoencoder alone " +
-            fixed(f.coder.frechet) + "), tone right " + with_interval(d.tone) + ", name first of ten " +
+    text += "\n" + d.codec + ": Fréchet distance " + with_error(d.frechet) + " (autoencoder alone " +
+            with_error(f.coder.frechet) + "), tone right " + with_interval(d.tone) + ", name first of ten " +
             with_interval(d.ranked_seen) + " seen, " + with_interval(d.ranked_tones) + " held-out combinations";
   return text;
 }
@@ -232,11 +233,11 @@ void save_report(const settings& s, const data& d, const test_items& items, cons
           std::to_string(items.seen.size() + items.tones.size()) + " pictures drawn from names (" +
           std::to_string(items.seen.size()) + " seen, " + std::to_string(items.tones.size()) +
           " held-out combinations) and the font's pictures of the same names; so few make it larger than many would. "
-          "Skin tone: the skin of an emoji is where the font's five pictures of it differ; there the drawn picture's "
-          "mean colour must be nearest to the font's of the tone asked for. Ranked names: log P(name | picture), for a "
-          "combination among the five tones of its emoji and of another emoji, else among ten names, of its group "
-          "where "
-          "that has 20. Intervals: 95 % by bootstrap over pictures. Guidance " +
+          "± is its standard error, by bootstrap over the pictures drawn. Skin tone: the skin of an emoji is where the "
+          "font's five pictures of it differ; there the drawn picture's mean colour must be nearest to the font's of "
+          "the tone asked for. Ranked names: log P(name | picture), for a combination among the five tones of its "
+          "emoji and of another emoji, else among ten names, of its group where that has 20. Intervals: 95 % by "
+          "bootstrap over pictures. Guidance " +
           fixed(s.draws.guidance, 1) + ", " + std::to_string(s.draws.steps) +
           " DDIM steps. The codecs train for equal times, and so not for equal steps.")
       .picture("samples.png", "Drawn from seen names")

@@ -26,7 +26,7 @@ struct coder_findings {
   stage_summary training;
   double psnr_seen = 0, psnr_emoji = 0, psnr_tones = 0;  ///< mean over pictures, dB
   tf::latent_scale scale;
-  double frechet = 0;  ///< rebuilt pictures of names against the font's
+  tf::bootstrap_result frechet;  ///< rebuilt pictures of names against the font's
   tf::bootstrap_result tone;
   std::vector<tf::image> emoji, tones;  ///< rebuilt
 };
@@ -35,7 +35,7 @@ struct coder_findings {
 struct drawer_findings {
   std::string codec;
   stage_summary training;
-  double frechet = 0;  ///< drawn pictures of names against the font's
+  tf::bootstrap_result frechet;  ///< drawn pictures of names against the font's
   tf::bootstrap_result tone, ranked_seen, ranked_tones, ranked_emoji;
   std::vector<tf::image> seen, tones;        ///< drawn
   std::vector<index_t> named;                ///< items whose pictures were named

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emoji/support/settings.hpp"
 
-#include "support/file.hpp"
 #include "support/report.hpp"
-#include "transfusion/io/fingerprint.hpp"
 
 namespace emoji {
-
-namespace tf = ::transfusion;
 
 namespace {
 
@@ -92,9 +88,7 @@ stage settings::vae_stage() const {
 
 stage settings::drawer_stage(const std::string& codec_name) const {
   const support::run_settings& t = drawer;
-  const std::string below = vae.empty()
-                                ? vae_stage().settings
-                                : "autoencoder of fingerprint " + tf::fingerprint().add(support::read_file(vae)).text();
+  const std::string below = vae.empty() ? vae_stage().settings : "an autoencoder that was given";
   return {out / (codec_name + ".safetensors"),
           codec_name + ":" + pair("length", length{t.steps, t.minutes}.text()) +
               pair("pairs", std::to_string(t.pairs)) + pair("rate", support::fixed(t.rate, 6)) +

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "emoji/support/stages.hpp"
@@ -40,6 +41,8 @@ struct settings {
   drawing draws;
   index_t drawn = 128;  ///< pictures drawn of names that training has seen
   support::device_settings device;
+  /// Hears of each training step; what it throws breaks the training off.
+  std::function<void(const stage&, index_t step)> observe;
 
   settings();
   void add_to(CLI::App& app);

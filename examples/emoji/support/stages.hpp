@@ -22,17 +22,23 @@ struct stage {
   /// Whether the stage is done. Throws config_error where the file was made with other settings, format_error where it
   /// is no file of this program.
   bool is_done() const;
+  /// Whether its training was broken off and has left a checkpoint to go on from. Throws as is_done.
+  bool is_begun() const;
+  /// A training's checkpoint, until the stage is done.
+  std::filesystem::path part() const { return beside("part"); }
+
   std::map<std::string, std::string> metadata() const { return {{stage_key, settings}}; }
   /// A file beside it: "vae.safetensors" has "vae.csv".
   std::filesystem::path beside(const std::string& ending) const;
 };
 
-/// How long a stage took; kept beside its file, so that a later report still knows.
+/// How long a stage is trained. Kept beside its file from the first step on, so that a training that was broken off
+/// goes on to as many steps, and a later report still knows.
 struct stage_summary {
-  index_t steps = 0;  ///< 0: not known
-  index_t pictures = 0;
+  index_t steps = 0;     ///< in all; 0: not known
+  index_t pictures = 0;  ///< up to the last checkpoint
   index_t parameters = 0;
-  double seconds = 0;
+  double seconds = 0;  ///< likewise, over all starts
 
   void save(const stage& s) const;
   static stage_summary of(const stage& s);
