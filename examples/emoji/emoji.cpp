@@ -21,7 +21,6 @@ int main(int argc, char** argv) {
   CLI::App app("Trains an autoencoder on emoji and Transfusion models on its latents; a second run goes on.", "emoji");
   s.add_to(app);
   CLI11_PARSE(app, argc, argv);
-  s.shorten(app);
   s.draws.seed = s.seed;
   try {
     support::on_device(s.device, [&](auto& e) { emoji::run(e, emoji::data(), s, command_line(argc, argv)); });

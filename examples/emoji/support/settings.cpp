@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emoji/support/settings.hpp"
 
+#include "support/options.hpp"
 #include "support/report.hpp"
 
 namespace emoji {
@@ -22,57 +23,44 @@ settings::settings() {
 }
 
 void settings::add_to(CLI::App& app) {
-  const auto positive = [&](const char* option, auto& member, const char* about) {
-    app.add_option(option, member, about)->capture_default_str()->check(CLI::PositiveNumber);
-  };
+  using support::add_positive, support::add_within;
   const auto steps = [&](const char* option, index_t& member) {
     app.add_option(option, member, "Its steps; 0: as many as fit into its minutes")
         ->capture_default_str()
         ->check(CLI::NonNegativeNumber);
   };
+  support::quick_run quick_values(app, quick);
   app.add_option("--out", out, "Folder for stages, pictures and report")->capture_default_str();
   app.add_option("--vae", vae, "Take this trained autoencoder instead of training one")->check(CLI::ExistingFile);
   app.add_option("--codec", codec, "linear, unet, or both")
       ->capture_default_str()
       ->check(CLI::IsMember({"linear", "unet", "both"}));
-  app.add_flag("--quick", quick, "A few minutes in all");
   app.add_flag("--overwrite", overwrite, "Begin anew in a folder that holds stages");
   app.add_option("--seed", seed, "Seed of weights, data order and noise")->capture_default_str();
-  positive("--classifier-minutes", classifier.minutes, "Time to train the classifier");
+  add_positive(app, "--classifier-minutes", classifier.minutes, "Time to train the classifier");
   steps("--classifier-steps", classifier.steps);
-  positive("--vae-minutes", autoencoder.minutes, "Time to train the autoencoder");
+  add_positive(app, "--vae-minutes", autoencoder.minutes, "Time to train the autoencoder");
   steps("--vae-steps", autoencoder.steps);
-  positive("--latent-channels", latent_channels, "Channels of a latent");
-  positive("--minutes", drawer.minutes, "Time to train each Transfusion model");
+  add_positive(app, "--latent-channels", latent_channels, "Channels of a latent");
+  add_positive(app, "--minutes", drawer.minutes, "Time to train each Transfusion model");
   steps("--steps", drawer.steps);
-  positive("--pairs", drawer.pairs, "Documents a step");
-  positive("--rate", drawer.rate, "Peak learning rate");
-  positive("--layers", drawer.layers, "Transformer blocks");
-  positive("--width", drawer.width, "Width of the transformer");
-  positive("--heads", drawer.heads, "Attention heads");
+  add_positive(app, "--pairs", drawer.pairs, "Documents a step");
+  add_positive(app, "--rate", drawer.rate, "Peak learning rate");
+  add_positive(app, "--layers", drawer.layers, "Transformer blocks");
+  add_positive(app, "--width", drawer.width, "Width of the transformer");
+  add_positive(app, "--heads", drawer.heads, "Attention heads");
   app.add_option("--patch", drawer.patch, "Latent pixels a side of a patch")
       ->capture_default_str()
       ->check(CLI::IsMember({1, 2, 4, 8}));
   app.add_option("--guidance", draws.guidance, "Scale of classifier-free guidance")->capture_default_str();
-  app.add_option("--image-steps", draws.steps, "Solver steps a picture")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1000));
-  app.add_option("--drawn", drawn, "Pictures drawn of names seen in training, for the measures")
-      ->capture_default_str()
-      ->check(CLI::Range(8, 1000));
+  add_within(app, "--image-steps", draws.steps, 1, 1000, "Solver steps a picture");
+  add_within(app, "--drawn", drawn, 8, 1000, "Pictures drawn of names seen in training, for the measures");
   device.add_to(app);
-}
-
-void settings::shorten(const CLI::App& app) {
-  if (!quick) return;
-  const auto put = [&](const char* option, auto& member, auto value) {
-    if (app.count(option) == 0) member = value;
-  };
-  put("--classifier-minutes", classifier.minutes, 0.3);
-  put("--vae-minutes", autoencoder.minutes, 1.2);
-  put("--minutes", drawer.minutes, 0.8);
-  put("--image-steps", draws.steps, 20);
-  put("--drawn", drawn, 16);
+  quick_values.with("--classifier-minutes", classifier.minutes, 0.3)
+      .with("--vae-minutes", autoencoder.minutes, 1.2)
+      .with("--minutes", drawer.minutes, 0.8)
+      .with("--image-steps", draws.steps, 20)
+      .with("--drawn", drawn, 16);
 }
 
 stage settings::classifier_stage() const {

@@ -46,8 +46,6 @@ struct settings {
 
   settings();
   void add_to(CLI::App& app);
-  /// Puts shorter times in place of those that were not given, under --quick.
-  void shorten(const CLI::App& app);
 
   bool uses(const std::string& name) const { return codec == "both" || codec == name; }
 
