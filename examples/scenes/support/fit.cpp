@@ -29,6 +29,25 @@ std::vector<support::captioned_picture> different_pairs(const embedder_source& f
   return pairs;
 }
 
+/// Pictures and their prompts in the embedder's space.
+struct embedded_pairs {
+  std::vector<float> of_pictures, of_prompts;
+  index_t count = 0, features = 0;
+
+  tf::view<const float, 2> pictures() const { return {of_pictures.data(), count, features}; }
+  tf::view<const float, 2> prompts() const { return {of_prompts.data(), count, features}; }
+};
+
+embedded_pairs embedded(support::paired_embedder& embedder, const std::vector<drawn_picture>& pictures) {
+  std::vector<tf::image> seen;
+  std::vector<std::vector<tf::token_t>> asked;
+  for (const drawn_picture& p : pictures) {
+    seen.push_back(p.picture);
+    asked.push_back(tokens(p.asked).tokens);
+  }
+  return {embedder.embed(seen), embedder.embed(asked), std::ssize(pictures), embedder.options().features};
+}
+
 }  // namespace
 
 void embedder_source::add_to(CLI::App& app) {
@@ -78,21 +97,17 @@ std::vector<drawn_picture> true_pictures(const std::vector<drawn_picture>& of, i
   return pictures;
 }
 
+tf::item_scores similarity_of(support::paired_embedder& embedder, const std::vector<drawn_picture>& pictures) {
+  const embedded_pairs pairs = embedded(embedder, pictures);
+  return tf::paired_similarity(pairs.pictures(), pairs.prompts());
+}
+
 picture_fit fit_of(support::paired_embedder& embedder, const std::vector<drawn_picture>& pictures) {
-  std::vector<tf::image> seen;
-  std::vector<std::vector<tf::token_t>> asked;
-  for (const drawn_picture& p : pictures) {
-    seen.push_back(p.picture);
-    asked.push_back(tokens(p.asked).tokens);
-  }
-  const auto of_pictures = embedder.embed(seen), of_prompts = embedder.embed(asked);
-  const auto rows = [&](const std::vector<float>& values) {
-    return tf::view<const float, 2>(values.data(), std::ssize(pictures), embedder.options().features);
-  };
+  const embedded_pairs pairs = embedded(embedder, pictures);
   const auto recall = [&](index_t k) {
-    return tf::bootstrap_mean(tf::retrieval_recall(rows(of_pictures), rows(of_prompts), k).each);
+    return tf::bootstrap_mean(tf::retrieval_recall(pairs.pictures(), pairs.prompts(), k).each);
   };
-  return {tf::bootstrap_mean(tf::paired_similarity(rows(of_pictures), rows(of_prompts)).each), recall(1), recall(5)};
+  return {tf::bootstrap_mean(tf::paired_similarity(pairs.pictures(), pairs.prompts()).each), recall(1), recall(5)};
 }
 
 }  // namespace scenes

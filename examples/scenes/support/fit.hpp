@@ -7,6 +7,7 @@
 
 #include "scenes/support/measure.hpp"
 #include "support/paired_embedder.hpp"
+#include "transfusion/metric/item_scores.hpp"
 
 // How well pictures fit their prompts in the eyes of an embedder, as CLIP score has it.
 namespace scenes {
@@ -32,6 +33,9 @@ std::vector<drawn_picture> different_prompts(const std::vector<std::vector<drawn
 
 /// True pictures of the same prompts.
 std::vector<drawn_picture> true_pictures(const std::vector<drawn_picture>& of, index_t side, std::uint64_t seed);
+
+/// 100 · cos(picture, prompt) of each.
+tf::item_scores similarity_of(support::paired_embedder& embedder, const std::vector<drawn_picture>& pictures);
 
 struct picture_fit {
   tf::bootstrap_result similarity;  ///< 100 · cos(picture, prompt)
