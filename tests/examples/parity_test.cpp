@@ -51,6 +51,10 @@ result made_up(const settings& s, const planned& p) {
   r.measures["ranked_low"] = 0.9 * r.measures["ranked"];
   r.measures["ranked_high"] = 1.1 * r.measures["ranked"];
   r.measures["right"] = 0;  // has no logarithm
+  r.measures["frechet"] = 1e9 / flops;
+  r.measures["frechet_error"] = 1.25;
+  r.measures["judged"] = r.measures["judged_low"] = r.measures["judged_high"] = ours ? 0.5 : 0.02;
+  r.measures["judged_chance"] = 0.02;
   return r;
 }
 
@@ -127,10 +131,50 @@ BOOST_AUTO_TEST_CASE(where_there_is_no_ratio_it_says_why) {
   has(parity_of(on_a_law(1, -0.2), good, better::more), {"Transfusion: ", "wrong sign, -0.200", "Chameleon: "});
   has(parity_of({}, good, better::less), {"Transfusion: found 0 trainings of 0"});
   const std::vector<outcome> zeros{{1, 0}, {2, 0}, {3, 0.1}, {4, 0.2}};
-  has(parity_of(zeros, on_a_law(0.1, 0.5, 1), better::more), {"found 2 trainings of 4", "2 are 0"});
+  has(parity_of(zeros, on_a_law(0.1, 0.5, 1), better::more), {"found 2 trainings of 4", "2 are not above 0"});
   // Lines that cross outside the trainings give a bound: 3^5 = 243 times the FLOPs lie between first and last.
   has(parity_of(good, on_a_law(1e3, -0.5), better::less), {"below 0.004", "better already"});
   has(parity_of(on_a_law(1e3, -0.5), good, better::less), {"above 1.000", "worse still"});
+}
+
+// Trainings at chance change nothing, wherever they lie and whatever they cost.
+BOOST_AUTO_TEST_CASE(what_is_at_chance_is_in_no_line) {
+  const auto transfusion = on_a_law(0.001, 0.25, 1e8, 8), chameleon = on_a_law(0.001, 0.2, 1e9, 5);
+  const parity_ratio p = parity_of(transfusion, chameleon, better::more);
+  BOOST_REQUIRE(p.ratio);
+  auto more = transfusion, theirs = chameleon;
+  for (const double flops : {1e8, 2e9, 1e14}) {
+    more.push_back({flops, 0.9, true});
+    theirs.push_back({flops, 0.9, true});
+  }
+  const parity_ratio with = parity_of(more, theirs, better::more);
+  BOOST_TEST(with.ratio.value() == *p.ratio);
+  BOOST_TEST((with.transfusion->points == 8 && with.chameleon->points == 5));
+  for (std::size_t i = 2; i < theirs.size(); ++i) theirs[i].at_chance = true;
+  const parity_ratio few = parity_of(transfusion, theirs, better::more);
+  BOOST_TEST(!few.ratio);
+  BOOST_TEST(
+      few.why ==
+      "Chameleon: found 2 trainings of 8 that are better than all cheaper ones, expected 3 for a line; 6 are not "
+      "better than chance");
+}
+
+BOOST_AUTO_TEST_CASE(at_chance_is_an_interval_that_does_not_lie_better) {
+  const measure more{"m", "m", better::more}, less{"m", "m", better::less};
+  const auto found = [](const measure& m, std::map<std::string, double> measures) {
+    measures["flops"] = 1;
+    return outcomes(std::vector<result>{{{}, measures, {}, {}}}, family::transfusion, m).at(0).at_chance;
+  };
+  const auto between = [](double low, double high) {
+    return std::map<std::string, double>{{"m", 0.2}, {"m_low", low}, {"m_high", high}, {"m_chance", 0.1}};
+  };
+  BOOST_TEST(!found(more, between(0.11, 0.3)));
+  BOOST_TEST(found(more, between(0.1, 0.3)));
+  BOOST_TEST(found(more, between(0.01, 0.09)));
+  BOOST_TEST(!found(less, between(0.01, 0.09)));
+  BOOST_TEST(found(less, between(0.01, 0.1)));
+  BOOST_TEST(!found(more, {{"m", 0.0}}));  // says nothing of chance
+  BOOST_TEST(outcomes(std::vector<result>{{{}, {{"flops", 1}}, {}, {}}}, family::transfusion, more).empty());
 }
 
 BOOST_AUTO_TEST_CASE(the_grid_has_every_size_and_budget_of_both) {
@@ -205,11 +249,14 @@ BOOST_AUTO_TEST_CASE(the_report_has_lines_ratios_and_pictures) {
     support::save_strip(store.folder() / results.back().pictures, greys(8));
   }
   for (const char* name : {"vae.png", "vq_vae.png"}) support::save_strip(store.folder() / name, greys(24));
-  const surroundings around{{{"psnr", 31.5}}, {{"psnr", 27.5}, {"codes_used", 0.875}}, {{"frechet", 1.25}}};
+  const surroundings around{{{"psnr", 31.5}},
+                            {{"psnr", 27.5}, {"codes_used", 0.875}, {"frechet", 7}, {"frechet_error", 0.5}},
+                            {{"frechet", 1.3}, {"frechet_error", 0.2}, {"similarity", 61.5}}};
   save_report(folder.path(), store, s, around, results);
   const std::string report = support::read_file(folder / "report.md");
-  for (const std::string part : {"31.5", "87.5", "1.25", "1x16x2", "perplexity.png", "samples.png",
-                                 "reconstructions.png", "0.49 (C4)", "2000, 4000, 8000"})
+  for (const std::string part :
+       {"31.5", "87.5", "1.3 ± 0.2", "7.0 ± 0.5", "61.5", " ± 1.2 ", "1x16x2", "perplexity.png", "samples.png",
+        "reconstructions.png", "0.49 (C4)", "2000, 4000, 8000"})
     BOOST_TEST(report.find(part) != std::string::npos, part);
   for (const char* name : {"perplexity.png", "ranked.png", "samples.png", "reconstructions.png"})
     BOOST_TEST(std::filesystem::exists(folder / name), name);
@@ -219,10 +266,12 @@ BOOST_AUTO_TEST_CASE(the_report_has_lines_ratios_and_pictures) {
   // At the largest training x = 14.75: 2 · y^-0.2 = 2.2 · 14.75^-0.1 gives y = √14.75 / 1.1⁵, of 14.75.
   const double x = 6 * 12 * 16 * 16 * 8000 / 1e7;
   for (const std::string& part : {std::string("-0.200, 5 points"), std::string("-0.100, 5 points"),
-                                  support::fixed(std::pow(x, -0.5) / std::pow(1.1, 5), 3), std::string("below 0.062")})
+                                  support::fixed(std::pow(x, -0.5) / std::pow(1.1, 5), 3), std::string("below 0.062"),
+                                  std::string("0 of 6, 6 of 6")})
     BOOST_TEST(table.find(part) != std::string::npos, part << " in: " << table);
-  for (const std::string part : {"captions right (%): below 0.062: Transfusion's line is better already",
-                                 "drawn as asked (%): ", "6 are 0 and have no logarithm"}) {
+  for (const std::string part :
+       {"captions right (%): below 0.062: Transfusion's line is better already", "6 are not better than chance",
+        "drawn as asked (%): ", "6 are not above 0 and have no logarithm"}) {
     BOOST_TEST(missing.find(part) != std::string::npos, part << " in: " << missing);
     BOOST_TEST(report.find(part) != std::string::npos, part);
   }

@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <span>
 
 #include "parity/support/corpus.hpp"
 #include "support/strip.hpp"
-#include "support/training.hpp"
 #include "transfusion/autoencoder.hpp"
 
 namespace parity {
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -59,7 +60,7 @@ double pooled_psnr(const std::vector<tf::image>& a, const std::vector<tf::image>
 }
 
 /// What stands in its JSON file, of scenes that were not trained on.
-void measure(nlohmann::json& json, const coder& c, const settings& s, eyes& seen, const std::filesystem::path& strip) {
+void measure(nlohmann::json& json, const coder& c, const settings& s, eyes& seen, const fs::path& strip) {
   std::vector<tf::image> shown, made;
   std::vector<scenes::prompt> words;
   for (index_t i = 0; i < s.drawn; ++i) {
@@ -69,7 +70,9 @@ void measure(nlohmann::json& json, const coder& c, const settings& s, eyes& seen
   }
   made = c.decode(c.encode(shown));
   json["psnr"] = pooled_psnr(shown, made);
-  json["frechet"] = seen.frechet(made);
+  const auto distance = seen.frechet(made);
+  json["frechet"] = distance.value;
+  json["frechet_error"] = distance.standard_error;
   double right = 0;
   for (std::size_t i = 0; i < made.size(); ++i) right += is_right(words[i], made[i]) ? 1 : 0;
   json["right"] = right / static_cast<double>(made.size());
@@ -78,23 +81,38 @@ void measure(nlohmann::json& json, const coder& c, const settings& s, eyes& seen
   support::save_strip(strip, some);
 }
 
+/// Of a training that is not finished: its settings and its checkpoint.
+std::string part_of(const std::string& name) { return name + ".part"; }
+fs::path checkpoint_of(const support::json_store& store, const std::string& name) {
+  return store.folder() / (part_of(name) + ".safetensors");
+}
+
+/// Trains from where the training was broken off, or from the beginning, and leaves the autoencoder in the file.
 template <class Bottleneck, class Exec>
-void train(Exec& e, const settings& s, const std::filesystem::path& file, nlohmann::json& json) {
+void train(Exec& e, const settings& s, const support::json_store& store, const std::string& name, const fs::path& file,
+           const step_watch& watch, nlohmann::json& json) {
   using model = tf::autoencoder<Bottleneck, Exec>;
+  constexpr index_t recent = 100;  // steps in which a code is in use
   const auto scenes_of = [&](index_t step) { return training_pictures(s, step * s.coder_scenes, s.coder_scenes); };
   model m(e, sizes_of(s), s.seed, bottleneck_of<Bottleneck>(s));
-  tf::autoencoder_trainer<model> trainer(m, training_of(s));
-  const support::stopwatch watch;
+  tf::autoencoder_training options = training_of(s);
+  options.checkpoint_path = checkpoint_of(store, name).string();
+  options.checkpoint_every = std::max<index_t>(1, options.steps / 5);
+  tf::autoencoder_trainer<model> trainer(m, options);
+  if (store.find(part_of(name), s.of_coders()) && fs::exists(options.checkpoint_path))
+    trainer.resume(options.checkpoint_path);
+  store.put(part_of(name), {{"settings", s.of_coders()}});
   trainer.run(scenes_of, [&](const tf::autoencoder_report& r) {
-    json["absolute"] = r.absolute;
-    json["codes_used"] = r.codes_used;
-    json["code_perplexity"] = r.code_perplexity;
+    if (watch) watch(r.step + 1, r.absolute);
   });
-  json["seconds"] = watch.seconds();
   json["parameters"] = m.parameters().count();
   const tf::averaged_weights<Exec> averaged(e, m.parameters(), trainer.optimiser());
   tf::save_autoencoder(file, m);
-  if constexpr (!requires(const typename Bottleneck::options& o) { o.codes; }) {
+  if constexpr (requires(const typename Bottleneck::options& o) { o.codes; }) {
+    const double used = static_cast<double>(trainer.codes().read(options.steps - 1, recent));
+    json["codes_used"] = used / static_cast<double>(s.codes);
+    json["code_perplexity"] = trainer.codes().perplexity();
+  } else {
     const tf::frozen_autoencoder<Bottleneck, Exec> frozen(e, file);
     tf::save_autoencoder(file, m, tf::measure_scale(frozen, 8, scenes_of));
   }
@@ -114,36 +132,46 @@ coder::many in_chunks(F f) {
 
 template <class Bottleneck, class Exec>
 coder stored_or_trained(Exec& e, const settings& s, const support::json_store& store, const std::string& name,
-                        eyes& seen) {
+                        eyes& seen, const step_watch& watch) {
   const auto file = store.folder() / (name + ".safetensors");
-  const bool stored = store.find(name, s.of_coders()).has_value() && std::filesystem::exists(file);
+  const bool stored = finished_coder(s, store, name).has_value() && fs::exists(file);
   nlohmann::json json{{"settings", s.of_coders()}};
-  if (!stored) train<Bottleneck>(e, s, file, json);
+  if (!stored) train<Bottleneck>(e, s, store, name, file, watch, json);
   const auto frozen = std::make_shared<const tf::frozen_autoencoder<Bottleneck, Exec>>(e, file);
   const coder c{in_chunks([frozen](std::span<const tf::image> some) { return frozen->encode(some); }),
                 in_chunks([frozen](std::span<const tf::image> some) { return frozen->decode(some); })};
-  if (stored) return c;
-  measure(json, c, s, seen, store.folder() / (name + ".png"));
-  store.put(name, json);
+  if (!stored) {
+    measure(json, c, s, seen, store.folder() / (name + ".png"));
+    store.put(name, json);
+  }
+  fs::remove(checkpoint_of(store, name));
+  fs::remove(store.file(part_of(name)));
   return c;
 }
 
 }  // namespace
 
-template <class Exec>
-coder vae_coder(Exec& e, const settings& s, const support::json_store& store, eyes& seen) {
-  return stored_or_trained<tf::bottleneck::gaussian>(e, s, store, vae_name, seen);
-}
-template <class Exec>
-coder vq_coder(Exec& e, const settings& s, const support::json_store& store, eyes& seen) {
-  return stored_or_trained<tf::bottleneck::codebook>(e, s, store, vq_name, seen);
+std::optional<nlohmann::json> finished_coder(const settings& s, const support::json_store& store,
+                                             const std::string& name) {
+  auto json = store.find(name, s.of_coders());
+  if (!json) store.find(part_of(name), s.of_coders());  // throws where it would not be gone on from
+  return json;
 }
 
-template coder vae_coder(support::cpu_policy&, const settings&, const support::json_store&, eyes&);
-template coder vq_coder(support::cpu_policy&, const settings&, const support::json_store&, eyes&);
+template <class Exec>
+coder vae_coder(Exec& e, const settings& s, const support::json_store& store, eyes& seen, const step_watch& watch) {
+  return stored_or_trained<tf::bottleneck::gaussian>(e, s, store, vae_name, seen, watch);
+}
+template <class Exec>
+coder vq_coder(Exec& e, const settings& s, const support::json_store& store, eyes& seen, const step_watch& watch) {
+  return stored_or_trained<tf::bottleneck::codebook>(e, s, store, vq_name, seen, watch);
+}
+
+template coder vae_coder(support::cpu_policy&, const settings&, const support::json_store&, eyes&, const step_watch&);
+template coder vq_coder(support::cpu_policy&, const settings&, const support::json_store&, eyes&, const step_watch&);
 #if TRANSFUSION_HAS_CUDA
-template coder vae_coder(support::cuda_policy&, const settings&, const support::json_store&, eyes&);
-template coder vq_coder(support::cuda_policy&, const settings&, const support::json_store&, eyes&);
+template coder vae_coder(support::cuda_policy&, const settings&, const support::json_store&, eyes&, const step_watch&);
+template coder vq_coder(support::cuda_policy&, const settings&, const support::json_store&, eyes&, const step_watch&);
 #endif
 
 }  // namespace parity

@@ -10,8 +10,6 @@ namespace parity {
 
 namespace {
 
-constexpr index_t classes = scenes::shape_count * scenes::colour_count;
-constexpr index_t trained_on = 16000, epochs = 10, compared_with = 2000;
 constexpr index_t reference_from = 1 << 20, others_from = 1 << 21;  // numbers of scenes that nothing else uses
 
 index_t label_of(const scenes::object& o) {
@@ -26,13 +24,19 @@ index_t label_of(const scenes::scene& s) {
 std::uint8_t to_byte(float v) { return static_cast<std::uint8_t>(std::lround((v + 1) * 127.5f)); }
 
 support::labelled_images labelled(const settings& s) {
-  support::labelled_images set{trained_on, 3 * settings::side, settings::side, {}, {}};
-  for (index_t i = 0; i < trained_on; ++i) {
+  support::labelled_images set{s.eyes_scenes, 3 * settings::side, settings::side, {}, {}};
+  for (index_t i = 0; i < s.eyes_scenes; ++i) {
     const auto scene = scenes::training_scene(s.seed, static_cast<std::uint64_t>(i)).shown;
     for (const float v : draw(scene, settings::side).values) set.pixels.push_back(to_byte(v));
     set.labels.push_back(static_cast<std::uint8_t>(label_of(scene)));
   }
   return set;
+}
+
+tf::frechet_statistics statistics_of(const std::vector<std::vector<double>>& features) {
+  tf::frechet_statistics statistics(support::judge::features);
+  for (const auto& f : features) statistics.add(tf::view<const double, 1>(f.data(), std::ssize(f)));
+  return statistics;
 }
 
 std::vector<tf::image> real(const settings& s, index_t from, index_t count) {
@@ -54,43 +58,68 @@ eyes::eyes(const settings& s)
     : set_(&s),
       judge_(s.device.threads, 3 * settings::side * settings::side, classes, 1),
       reference_(support::judge::features) {
-  judge_.train(labelled(s), epochs, 1);
-  reference_ = statistics_of(real(s, reference_from, compared_with));
+  judge_.train(labelled(s), s.eyes_epochs, 1);
+  reference_ = statistics_of(features_of(real(s, reference_from, s.compared)));
+  embedder_ = scenes::scene_embedder({.steps = s.embedder_steps}, settings::side, s.device.threads);
 }
 
-tf::frechet_statistics eyes::statistics_of(const std::vector<tf::image>& pictures) {
-  tf::frechet_statistics statistics(support::judge::features);
-  for (const auto& f : judge_.look(values_of(pictures)).features)
-    statistics.add(tf::view<const double, 1>(f.data(), std::ssize(f)));
-  return statistics;
+std::vector<std::vector<double>> eyes::features_of(const std::vector<tf::image>& pictures) {
+  return judge_.look(values_of(pictures)).features;
 }
 
 std::vector<index_t> eyes::labels_of(const std::vector<tf::image>& pictures) {
   return judge_.look(values_of(pictures)).labels;
 }
 
-double eyes::frechet(const std::vector<tf::image>& pictures) {
-  return tf::frechet_distance(statistics_of(pictures), reference_);
+tf::bootstrap_result eyes::frechet(const std::vector<tf::image>& pictures) {
+  constexpr index_t resamples = 100;  // the error's own error is 7 % then
+  const auto features = features_of(pictures);
+  const auto distance = [&](const std::vector<index_t>& chosen) {
+    std::vector<std::vector<double>> some;
+    for (const index_t i : chosen) some.push_back(features[static_cast<std::size_t>(i)]);
+    return tf::frechet_distance(statistics_of(some), reference_);
+  };
+  return tf::bootstrap(std::ssize(features), distance, {.resamples = resamples});
 }
 
-double eyes::frechet_of_real() { return frechet(real(*set_, others_from, set_->drawn)); }
+tf::bootstrap_result eyes::frechet_of_real() { return frechet(real(*set_, others_from, set_->drawn)); }
 
 double eyes::accuracy() {
-  const auto labels = labels_of(real(*set_, others_from, compared_with));
+  const auto labels = labels_of(real(*set_, others_from, set_->compared));
   index_t right = 0;
-  for (index_t i = 0; i < compared_with; ++i)
+  for (index_t i = 0; i < set_->compared; ++i)
     right += labels[static_cast<std::size_t>(i)] == label_of(held_out(*set_, others_from + i).shown);
-  return static_cast<double>(right) / static_cast<double>(compared_with);
+  return static_cast<double>(right) / static_cast<double>(set_->compared);
 }
 
-std::vector<double> eyes::named(const std::vector<scenes::prompt>& asked, const std::vector<tf::image>& pictures) {
+std::vector<double> eyes::named(const std::vector<scenes::drawn_picture>& drawn) {
+  std::vector<tf::image> pictures;
+  for (const auto& d : drawn) pictures.push_back(d.picture);
   const auto labels = labels_of(pictures);
   std::vector<double> right;
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    const scenes::noun& n = asked[i].nouns.front();
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    const scenes::noun& n = drawn[i].asked.nouns.front();
     right.push_back(labels[i] == label_of(scenes::object{n.kind, n.tint.value()}) ? 1 : 0);
   }
   return right;
+}
+
+std::vector<double> eyes::similarity(const std::vector<scenes::drawn_picture>& drawn) {
+  return similarity_of(*embedder_, drawn).each;
+}
+
+std::vector<double> eyes::similarity_of_real() {
+  std::vector<scenes::drawn_picture> shown;
+  for (index_t i = 0; i < set_->drawn; ++i) {
+    const auto scene = held_out(*set_, i);
+    shown.push_back({scene.words, draw(scene.shown, settings::side)});
+  }
+  return similarity(shown);
+}
+
+std::vector<scenes::drawn_picture> exchanged(std::vector<scenes::drawn_picture> drawn) {
+  for (std::size_t i = 0; i + 1 < drawn.size(); ++i) std::swap(drawn[i].asked, drawn[i + 1].asked);
+  return drawn;
 }
 
 }  // namespace parity

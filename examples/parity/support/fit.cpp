@@ -13,15 +13,17 @@ namespace {
 
 constexpr int resamples = 1000;
 
-std::vector<outcome> above_zero(std::span<const outcome> points) {
+/// What a line can go through.
+std::vector<outcome> usable(std::span<const outcome> points) {
   std::vector<outcome> some(points.begin(), points.end());
-  std::erase_if(some, [](const outcome& o) { return !(o.flops > 0 && o.value > 0 && std::isfinite(o.value)); });
+  std::erase_if(
+      some, [](const outcome& o) { return o.at_chance || !(o.flops > 0 && o.value > 0 && std::isfinite(o.value)); });
   return some;
 }
 
 /// The line through a frontier, where that has points enough.
 std::optional<power_law> frontier_line(std::span<const outcome> all, better way) {
-  const auto line = fitted(frontier(above_zero(all), way));
+  const auto line = fitted(frontier(usable(all), way));
   return line && line->points >= fewest_points ? line : std::nullopt;
 }
 
@@ -33,16 +35,18 @@ outcome largest(std::span<const outcome> all) {
 
 /// Why a family has no line.
 std::string no_line(const std::string& name, std::span<const outcome> all, better way) {
-  const auto usable = above_zero(all);
-  const auto points = std::ssize(frontier(usable, way));
+  const auto some = usable(all);
+  const auto points = std::ssize(frontier(some, way));
   std::string text = name + ": found " + std::to_string(points) + " trainings of " + std::to_string(all.size()) +
                      " that are better than all cheaper ones, expected " + std::to_string(fewest_points) +
                      " for a line";
-  if (usable.size() < all.size())
-    text += "; " + std::to_string(all.size() - usable.size()) + " are 0 and have no logarithm";
-  const auto through_all = fitted(usable);
+  const auto at_chance = std::count_if(all.begin(), all.end(), [](const outcome& o) { return o.at_chance; });
+  const auto without = std::ssize(all) - at_chance - std::ssize(some);
+  if (at_chance > 0) text += "; " + std::to_string(at_chance) + " are not better than chance";
+  if (without > 0) text += "; " + std::to_string(without) + " are not above 0 and have no logarithm";
+  const auto through_all = fitted(some);
   if (through_all && (through_all->slope > 0) == (way == better::less) && through_all->slope != 0)
-    text += "; the slope over all of them has the wrong sign, " + support::fixed(through_all->slope, 3);
+    text += "; the slope over all that count has the wrong sign, " + support::fixed(through_all->slope, 3);
   return text;
 }
 
@@ -87,21 +91,21 @@ std::vector<outcome> frontier(std::span<const outcome> all, better way) {
 }
 
 std::optional<power_law> fitted(std::span<const outcome> points) {
-  const auto usable = above_zero(points);
-  const double count = static_cast<double>(usable.size());
+  const auto some = usable(points);
+  const double count = static_cast<double>(some.size());
   double x = 0, y = 0;
-  for (const outcome& o : usable) {
+  for (const outcome& o : some) {
     x += std::log(o.flops) / count;
     y += std::log(o.value) / count;
   }
   double along = 0, across = 0;
-  for (const outcome& o : usable) {
+  for (const outcome& o : some) {
     along += (std::log(o.flops) - x) * (std::log(o.flops) - x);
     across += (std::log(o.flops) - x) * (std::log(o.value) - y);
   }
-  if (usable.size() < 2 || along <= 1e-12 * x * x) return std::nullopt;
+  if (some.size() < 2 || along <= 1e-12 * x * x) return std::nullopt;
   const double slope = across / along;
-  return power_law{y - slope * x, slope, std::ssize(usable)};
+  return power_law{y - slope * x, slope, std::ssize(some)};
 }
 
 parity_ratio parity_of(std::span<const outcome> transfusion, std::span<const outcome> chameleon, better way,
@@ -110,10 +114,10 @@ parity_ratio parity_of(std::span<const outcome> transfusion, std::span<const out
   if (!p.transfusion) p.why = no_line("Transfusion", transfusion, way);
   if (!p.chameleon) p.why += (p.why.empty() ? "" : "; ") + no_line("Chameleon", chameleon, way);
   if (!p.why.empty()) return p;
-  const outcome reached = largest(above_zero(chameleon));
+  const outcome reached = largest(usable(chameleon));
   const double ratio = p.transfusion->flops_at(reached.value) / reached.flops;
-  const double least = frontier(above_zero(transfusion), way).front().flops / reached.flops;
-  const double most = largest(transfusion).flops / reached.flops;
+  const double least = frontier(usable(transfusion), way).front().flops / reached.flops;
+  const double most = largest(usable(transfusion)).flops / reached.flops;
   set_interval(p, transfusion, reached, way, seed);
   if (ratio < 0.999999 * least)
     p.why = "below " + support::fixed(least, 3) + ": Transfusion's line is better already at its cheapest training";

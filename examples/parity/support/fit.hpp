@@ -19,6 +19,7 @@ using tf::index_t;
 struct outcome {
   double flops = 0;
   double value = 0;
+  bool at_chance = false;  ///< not clearly better than knowing nothing: no line learns from it
 };
 
 enum class better { less, more };
@@ -37,14 +38,15 @@ struct power_law {
 /// FLOPs.
 std::vector<outcome> frontier(std::span<const outcome> all, better way);
 
-/// The least-squares line through (log flops, log value). Points that are not above 0 are left out; nothing where those
-/// left have fewer than two different FLOPs.
+/// The least-squares line through (log flops, log value). Points at chance and those that are not above 0 are left out;
+/// nothing where those left have fewer than two different FLOPs.
 std::optional<power_law> fitted(std::span<const outcome> points);
 
 /// How many points a line needs at least: two are always on one.
 inline constexpr index_t fewest_points = 3;
 
-/// How many times the FLOPs of Chameleon's largest training Transfusion needs to come as far.
+/// How many times the FLOPs of Chameleon's largest training Transfusion needs to come as far. Trainings at chance do
+/// not count in it, nor those whose value has no logarithm.
 struct parity_ratio {
   std::optional<power_law> transfusion, chameleon;  ///< through their frontiers
   std::optional<double> ratio;

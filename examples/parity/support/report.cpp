@@ -20,10 +20,12 @@ namespace {
 constexpr tf::image_shape scene_shape{3, settings::side, settings::side};
 constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
 
-std::string with_interval(const result& r, const measure& m) {
+std::string with_uncertainty(const result& r, const measure& m) {
   const auto found = r.measures.find(m.name);
   if (found == r.measures.end()) return "";
   std::string text = support::fixed(m.scale * found->second, m.digits);
+  if (const auto error = r.measures.find(m.name + "_error"); error != r.measures.end())
+    return text + " ± " + support::fixed(m.scale * error->second, m.digits);
   const auto low = r.measures.find(m.name + "_low"), high = r.measures.find(m.name + "_high");
   if (low == r.measures.end() || high == r.measures.end()) return text;
   return text + " (" + support::fixed(m.scale * low->second, m.digits) + " to " +
@@ -33,7 +35,20 @@ std::string with_interval(const result& r, const measure& m) {
 std::string head_of(const measure& m) { return m.title + (m.way == better::less ? " ↓" : " ↑"); }
 
 parity_ratio ratio_of(std::span<const result> results, const measure& m) {
-  return parity_of(outcomes(results, family::transfusion, m.name), outcomes(results, family::chameleon, m.name), m.way);
+  return parity_of(outcomes(results, family::transfusion, m), outcomes(results, family::chameleon, m), m.way);
+}
+
+/// How many trainings of either family are left out: "3 of 12, 0 of 12"; empty where none is.
+std::string at_chance_text(std::span<const result> results, const measure& m) {
+  std::string text;
+  bool any = false;
+  for (const family who : families) {
+    const auto all = outcomes(results, who, m);
+    const auto some = std::count_if(all.begin(), all.end(), [](const outcome& o) { return o.at_chance; });
+    text += (text.empty() ? "" : ", ") + std::to_string(some) + " of " + std::to_string(all.size());
+    any |= some > 0;
+  }
+  return any ? text : "";
 }
 
 std::string line_text(const std::optional<power_law>& line) {
@@ -84,8 +99,7 @@ bool can_be_drawn(const std::vector<support::series>& lines) {
 
 void add_chart(support::markdown_report& report, const fs::path& folder, const measure& m,
                std::span<const result> results) {
-  const auto ours = outcomes(results, family::transfusion, m.name),
-             theirs = outcomes(results, family::chameleon, m.name);
+  const auto ours = outcomes(results, family::transfusion, m), theirs = outcomes(results, family::chameleon, m);
   const parity_ratio p = ratio_of(results, m);
   const std::vector<support::series> lines{series_of("Transfusion", ours, p.transfusion, m.scale),
                                            series_of("Chameleon", theirs, p.chameleon, m.scale)};
@@ -161,26 +175,42 @@ std::string about_trainings(const settings& s) {
          " solver steps; codes are drawn at temperature 1. One seed, averaged weights.";
 }
 
-std::string about_measures(const settings& s, const surroundings& around) {
-  const auto n = [](index_t v) { return std::to_string(v); };
+/// "16.62 ± 0.71" of a JSON file.
+std::string with_error(const nlohmann::json& json, const std::string& key, int digits) {
+  return support::fixed(json.value(key, nothing), digits) + " ± " +
+         support::fixed(json.value(key + "_error", nothing), digits);
+}
+
+std::string about_text_measures(const settings& s) {
   return "FLOPs are those of the training's matrix products as the trainer counts them, with the mask's exact pairs; "
-         "the "
-         "autoencoders' are not in them (the paper: 6ND). Perplexity: of " +
-         n(s.read) +
+         "the autoencoders' are not in them (the paper: 6ND). Perplexity: of " +
+         std::to_string(s.read) +
          " captions of new scenes alone (of the prompts that are trained on), the mark behind them included. As their "
-         "distribution is known, the nats that a "
-         "caption lies above the least possible are given too: perplexity itself soon goes no lower. Captions right: "
-         "the "
-         "right one is the likeliest of ten. Distance to real scenes: the Fréchet distance of " +
-         n(s.drawn) +
+         "distribution is known, the nats that a caption lies above the least possible are given too: perplexity "
+         "itself soon goes no lower. CIDEr-D, from 0 to 10: of captions of the same scenes, written word by word the "
+         "likeliest, against the one that each has; others may be as true. Captions right: the right one is the "
+         "likeliest of ten.";
+}
+
+std::string about_picture_measures(const settings& s, const surroundings& around) {
+  const auto real = [&](const char* key) { return support::fixed(around.real.value(key, nothing), 1); };
+  return "Distance to real scenes: the Fréchet distance of " + std::to_string(s.drawn) +
          " scenes drawn from such captions, in the features of a small classifier of the topmost object, which is "
          "right on " +
          support::percent(around.real.value("accuracy", nothing)) + " of real scenes; as many real ones have " +
-         support::fixed(around.real.value("frechet", nothing)) +
-         ". Drawn as asked: the exact detector finds just the object asked for, prompts of one object with and without "
-         "a "
-         "colour that are not held out. Named as asked: the classifier sees colour and shape. In brackets: 95 % by "
-         "bootstrap over captions or pictures.";
+         with_error(around.real, "frechet", 1) +
+         ". Similarity to prompts: 100 times the cosine of the same scenes and "
+         "their captions in the eyes of an embedder of scenes and captions (" +
+         std::to_string(s.embedder_steps) + " steps on real ones); real scenes have " + real("similarity") + " (" +
+         real("similarity_low") + " to " + real("similarity_high") +
+         "). Drawn as asked: the exact detector finds just the object asked for, prompts of one object with and "
+         "without a colour that are not held out. Named as asked: the classifier sees colour and shape.";
+}
+
+std::string about_uncertainty() {
+  return "In brackets: 95 % by bootstrap over captions or pictures. Behind ±: the standard error of the distance by "
+         "the "
+         "same; there is no interval, as resamples repeat pictures and so lie further from real scenes than these do.";
 }
 
 support::markdown_table coders_table(const surroundings& around) {
@@ -191,8 +221,9 @@ support::markdown_table coders_table(const surroundings& around) {
     const auto number = [&](const char* key, int digits, double scale = 1) {
       return support::fixed(scale * json.value(key, nothing), digits);
     };
-    table.row({name, number("parameters", 2, 1e-6), number("psnr", 1), number("frechet", 2), number("right", 1, 100),
-               codes ? number("codes_used", 1, 100) : "", codes ? number("code_perplexity", 0) : ""});
+    table.row({name, number("parameters", 2, 1e-6), number("psnr", 1), with_error(json, "frechet", 1),
+               number("right", 1, 100), codes ? number("codes_used", 1, 100) : "",
+               codes ? number("code_perplexity", 0) : ""});
   };
   row("VAE", around.vae, false);
   row("VQ-VAE", around.vq, true);
@@ -212,18 +243,19 @@ support::markdown_table trainings_table(std::span<const result> results) {
     };
     std::vector<std::string> cells{title(r.what.who), r.what.size.name(), number("parameters", 1e-6, 2),
                                    number("tokens", 1e-6, 2), support::fixed(r.flops() / 1e12, 3)};
-    for (const measure& m : measures()) cells.push_back(with_interval(r, m));
+    for (const measure& m : measures()) cells.push_back(with_uncertainty(r, m));
     table.row(cells);
   }
   return table;
 }
 
 support::markdown_table ratios_table(std::span<const result> results) {
-  support::markdown_table table(
-      {"measure", "Transfusion: slope", "Chameleon: slope", "parity FLOP ratio", "95 %", "paper, Table 3"});
+  support::markdown_table table({"measure", "Transfusion: slope", "Chameleon: slope", "parity FLOP ratio", "95 %",
+                                 "at chance", "paper, Table 3"});
   for (const measure& m : measures()) {
     const parity_ratio p = ratio_of(results, m);
-    table.row({head_of(m), line_text(p.transfusion), line_text(p.chameleon), ratio_text(p), interval_text(p), m.paper});
+    table.row({head_of(m), line_text(p.transfusion), line_text(p.chameleon), ratio_text(p), interval_text(p),
+               at_chance_text(results, m), m.paper});
   }
   return table;
 }
@@ -240,7 +272,8 @@ std::string missing_ratios(std::span<const result> results) {
 void save_report(const fs::path& folder, const support::json_store& store, const settings& s,
                  const surroundings& around, std::span<const result> results) {
   support::markdown_report report("Transfusion against Chameleon at equal FLOPs");
-  report.paragraph(about_trainings(s)).paragraph(about_measures(s, around));
+  report.paragraph(about_trainings(s)).paragraph(about_text_measures(s));
+  report.paragraph(about_picture_measures(s, around)).paragraph(about_uncertainty());
   report.heading("Parity").paragraph(
       "The FLOPs that Transfusion needs to come as far as Chameleon's largest training, over that training's FLOPs: "
       "below 1 Transfusion needs less. Each family's line goes through its best at a FLOP budget, which is each "
@@ -249,7 +282,12 @@ void save_report(const fs::path& folder, const support::json_store& store, const
       "reached. The interval draws Transfusion's trainings with replacement, 1000 times, and follows their lines "
       "wherever they have that value; that Chameleon's value is uncertain too, and that there is one seed, is not in "
       "it. Where there are not three points for a line, or Transfusion's has the value "
-      "outside its trainings, that stands in place of a number.");
+      "outside its trainings, that stands in place of a number. Trainings at chance, whose interval does not lie "
+      "better than what knows nothing has, are in no line and do not count as reached: a tenth of captions right, one "
+      "in " +
+      std::to_string(eyes::classes) +
+      " named as asked, none drawn as asked, the CIDEr-D of a model's captions against other scenes' and the "
+      "similarity of its pictures to other prompts.");
   report.table(ratios_table(results));
   if (const std::string text = missing_ratios(results); !text.empty()) report.paragraph(text);
   for (const measure& m : measures()) add_chart(report, folder, m, results);

@@ -52,18 +52,26 @@ const std::vector<measure>& measures() {
   static const std::vector<measure> all = {
       {"perplexity", "caption perplexity", better::less, 3, 1, "0.49 (C4), 0.53 (Wikipedia)"},
       {"text_gap", "caption nats above the least", better::less, 3, 1, ""},
-      {"ranked", "captions right (%)", better::more, 1, 100, "0.22 (CIDEr)"},
-      {"frechet", "distance to real scenes", better::less, 2, 1, "0.03 (FID)"},
-      {"judged", "named as asked (%)", better::more, 1, 100, "0.32 (CLIP)"},
+      {"cider", "CIDEr-D of captions", better::more, 2, 1, "0.22 (CIDEr)"},
+      {"ranked", "captions right (%)", better::more, 1, 100, ""},
+      {"frechet", "distance to real scenes", better::less, 1, 1, "0.03 (FID)"},
+      {"similarity", "similarity to prompts", better::more, 1, 1, "0.32 (CLIP)"},
+      {"judged", "named as asked (%)", better::more, 1, 100, ""},
       {"right", "drawn as asked (%)", better::more, 1, 100, ""}};
   return all;
 }
 
-std::vector<outcome> outcomes(std::span<const result> results, family who, const std::string& measure) {
+std::vector<outcome> outcomes(std::span<const result> results, family who, const measure& m) {
+  const auto at_chance = [&](const result& r) {
+    const auto chance = r.measures.find(m.name + "_chance");
+    if (chance == r.measures.end()) return false;
+    return m.way == better::less ? r.measures.at(m.name + "_high") >= chance->second
+                                 : r.measures.at(m.name + "_low") <= chance->second;
+  };
   std::vector<outcome> some;
   for (const result& r : results)
-    if (const auto found = r.measures.find(measure); r.what.who == who && found != r.measures.end())
-      some.push_back({r.flops(), found->second});
+    if (const auto found = r.measures.find(m.name); r.what.who == who && found != r.measures.end())
+      some.push_back({r.flops(), found->second, at_chance(r)});
   return some;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "parity/support/checkpoint.hpp"
 #include "support/report.hpp"
 #include "transfusion/train/progress.hpp"
 
@@ -21,6 +22,7 @@ std::vector<std::optional<result>> finished(const settings& s, const support::js
   std::vector<std::optional<result>> all;
   for (const planned& p : grid(s)) {
     const auto json = store.find(p.name(), p.settings_of(s));
+    if (!json) counted_before(s, store, p);  // throws on a checkpoint that would not be gone on from
     all.push_back(json ? std::optional(result::from_json(*json, store.file(p.name()).string())) : std::nullopt);
   }
   return all;
@@ -50,6 +52,7 @@ std::vector<result> run_missing(const settings& s, const support::json_store& st
       store.put(p.name(), found[i]->to_json());
       done += cost(s, p);
     }
+    std::filesystem::remove(checkpoint_file(store, all[i]));
     results.push_back(*std::move(found[i]));
   }
   return results;

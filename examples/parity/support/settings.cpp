@@ -132,7 +132,11 @@ nlohmann::json settings::of_results() const {
                {"read", read},
                {"drawn", drawn},
                {"image_steps", image_steps},
-               {"guidance", guidance}});
+               {"guidance", guidance},
+               {"eyes_scenes", eyes_scenes},
+               {"eyes_epochs", eyes_epochs},
+               {"embedder_steps", embedder_steps},
+               {"compared", compared}});
   return json;
 }
 

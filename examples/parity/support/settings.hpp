@@ -53,6 +53,11 @@ struct settings {
   int image_steps = 50;
   double guidance = 3;
 
+  // The networks that look at pictures. No options: where they differ, no two runs can be compared.
+  index_t eyes_scenes = 16000, eyes_epochs = 10;  ///< that the classifier is trained on
+  index_t embedder_steps = 1000;                  ///< of 64 scenes
+  index_t compared = 2000;                        ///< real scenes that pictures are compared with
+
   /// Options and their rules: parsing throws CLI::ParseError naming the option that breaks one. --quick gives other
   /// values to the options that are not given.
   void add_to(CLI::App& app);

@@ -3,16 +3,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "parity/support/checkpoint.hpp"
 #include "parity/support/trial.hpp"
 #include "scenes/support/model.hpp"
 #include "support/strip.hpp"
 #include "support/training.hpp"
 #include "transfusion/generate.hpp"
 #include "transfusion/metric/bootstrap.hpp"
+#include "transfusion/metric/cider.hpp"
 #include "transfusion/metric/likelihood.hpp"
 #include "transfusion/metric/ranked.hpp"
 #include "transfusion/model.hpp"
@@ -21,29 +24,49 @@
 // Training and measuring either family: included by the two files that each compile one.
 namespace parity::detail {
 
-/// The measure and the ends of its 95 % interval over items.
-inline void put(result& r, const std::string& name, const tf::bootstrap_result& b) {
+/// The measure, the ends of its 95 % interval over items, and what knows nothing would have.
+inline void put(result& r, const std::string& name, const tf::bootstrap_result& b, std::optional<double> chance = {}) {
   r.measures[name] = b.value;
   r.measures[name + "_low"] = b.low;
   r.measures[name + "_high"] = b.high;
+  if (chance) r.measures[name + "_chance"] = *chance;
 }
 
+/// Trains from where the training was broken off, or from the beginning.
 template <class Model>
 void train(tf::trainer<Model>& trainer, const lab& l, const planned& p, const step_watch& watch, result& r) {
-  double flops = 0;
-  index_t tokens = 0, pictures = 0;
+  for (const char* name : {"seconds", "flops", "tokens", "scenes"}) r.measures[name] = 0;
+  if (const auto counted = counted_before(l.set, l.store, p)) {
+    trainer.resume(checkpoint_file(l.store, p).string());
+    r.measures = *counted;
+  }
+  const double before = r.measures["seconds"];
   const support::stopwatch clock;
   trainer.run([&](index_t step) { return l.data.documents(p.who, step); },
               [&](const auto& report) {
-                flops += report.flops;
-                tokens += report.tokens;
-                pictures += report.images;
+                r.measures["seconds"] = before + clock.seconds();
+                r.measures["flops"] += report.flops;
+                r.measures["tokens"] += static_cast<double>(report.tokens);
+                r.measures["scenes"] += static_cast<double>(report.images);
+                trainer.set_metadata(checkpoint_metadata(r));
                 watch(report.step + 1, report.total);
               });
-  r.measures["seconds"] = clock.seconds();
-  r.measures["flops"] = flops;
-  r.measures["tokens"] = static_cast<double>(tokens);
-  r.measures["scenes"] = static_cast<double>(pictures);
+}
+
+/// What a model makes of each request, part by part: that bounds the memory of the cache.
+template <class Model>
+std::vector<tf::document> generated(const Model& m, const tf::generation_options& o,
+                                    const std::vector<tf::generation_request>& requests) {
+  constexpr std::size_t chunk = 200;
+  tf::generator<Model> generate(m, o);
+  std::vector<tf::document> all;
+  for (std::size_t begin = 0; begin < requests.size(); begin += chunk) {
+    const auto from = requests.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto count = std::min(chunk, requests.size() - begin);
+    for (auto& done : generate({from, from + static_cast<std::ptrdiff_t>(count)}))
+      all.push_back(std::move(done.content));
+  }
+  return all;
 }
 
 /// Captions of held-out scenes alone, up to the mark behind them: perplexity, and how many nats a caption lies above
@@ -95,55 +118,89 @@ void rank_captions(Model& m, const lab& l, const planned& p, result& r) {
     items.emplace_back();  // the first option is the right one
     for (std::size_t n = 0; n < count; ++n) items.back().options.push_back({*next++});
   }
-  put(r, "ranked", tf::bootstrap_mean(tf::ranked_accuracy(items).right));
+  double chance = 0;
+  for (const std::size_t count : options) chance += 1.0 / static_cast<double>(count * options.size());
+  put(r, "ranked", tf::bootstrap_mean(tf::ranked_accuracy(items).right), chance);
+}
+
+/// Captions that the model writes of held-out scenes, word by word the likeliest, against the true ones. By chance they
+/// are as like those of other scenes.
+template <class Model>
+void write_captions(const Model& m, const lab& l, const planned& p, result& r) {
+  constexpr index_t longest = settings::most_words + 4;
+  using words = std::vector<tf::token_t>;
+  std::vector<tf::generation_request> requests;
+  std::vector<words> written;
+  std::vector<std::vector<words>> meant;
+  for (index_t i = 0; i < l.set.read; ++i) {
+    const encoded_scene& e = l.data.held_out()[static_cast<std::size_t>(i)];
+    requests.push_back({.prompt = {e.item(p.who)}});
+    meant.push_back({e.caption.tokens});
+  }
+  for (const tf::document& d : generated(m, {.max_tokens = longest, .max_images = 0}, requests)) {
+    const auto* said = std::get_if<tf::text>(&d.segments.back());
+    written.push_back(said ? said->tokens : words());
+  }
+  const auto found = tf::cider_d(written, meant);
+  std::rotate(meant.begin(), meant.begin() + 1, meant.end());
+  put(r, "cider", tf::bootstrap_mean(found.each), tf::cider_d(written, meant).mean);
 }
 
 /// Latents or codes drawn from prompts, as pictures.
 template <class Model>
-std::vector<tf::image> draw(const Model& m, const lab& l, const planned& p, const std::vector<scenes::prompt>& prompts,
-                            std::uint64_t seed) {
-  constexpr std::size_t chunk = 200;  // bounds the memory of the cache
-  constexpr double range = 4;         // of latents of unit variance
+std::vector<scenes::drawn_picture> draw(const Model& m, const lab& l, const planned& p,
+                                        const std::vector<scenes::prompt>& prompts, std::uint64_t seed) {
+  constexpr double range = 4;  // of latents of unit variance
   const bool codes = p.who == family::chameleon;
   tf::generation_options o{.max_tokens = 0, .image = codes ? l.set.code_shape() : l.set.latent_shape()};
   o.image_steps = l.set.image_steps;
   o.guidance = l.set.guidance;
   o.data_low = -range;
   o.data_high = range;
-  tf::generator<Model> generate(m, o);
-  std::vector<tf::image> drawn;
-  for (std::size_t begin = 0; begin < prompts.size(); begin += chunk) {
-    std::vector<tf::generation_request> requests;
-    for (std::size_t i = begin; i < std::min(begin + chunk, prompts.size()); ++i)
-      requests.push_back({{scenes::tokens(prompts[i])}, true, seed * 1000003 + i});
-    for (auto& done : generate(requests)) drawn.push_back(std::get<tf::image>(std::move(done.content.segments.back())));
-  }
-  return (codes ? l.vq : l.vae).decode(drawn);
+  std::vector<tf::generation_request> requests;
+  for (const scenes::prompt& asked : prompts)
+    requests.push_back({{scenes::tokens(asked)}, true, seed * 1000003 + requests.size()});
+  std::vector<tf::image> items;
+  for (tf::document& d : generated(m, o, requests)) items.push_back(std::get<tf::image>(std::move(d.segments.back())));
+  std::vector<scenes::drawn_picture> drawn;
+  for (tf::image& picture : (codes ? l.vq : l.vae).decode(items))
+    drawn.push_back({prompts[drawn.size()], std::move(picture)});
+  return drawn;
 }
 
-/// The distance of scenes drawn from held-out captions to real ones; how often single objects are as asked.
+/// Scenes drawn from the captions of held-out ones: their distance to real ones, and how like their prompts they are.
 template <class Model>
-void look_at_drawn(const Model& m, const lab& l, const planned& p, result& r) {
-  std::vector<scenes::prompt> varied, single, coloured;
-  for (index_t i = 0; i < l.set.drawn; ++i) {
-    varied.push_back(l.data.held_out()[static_cast<std::size_t>(i)].shown.words);
-    single.push_back(single_prompt(i));
-  }
-  r.measures["frechet"] = l.seen.frechet(draw(m, l, p, varied, 2 * l.set.seed));
-  const auto drawn = draw(m, l, p, single, 2 * l.set.seed + 1);
+void look_at_scenes(const Model& m, const lab& l, const planned& p, result& r) {
+  std::vector<scenes::prompt> asked;
+  for (index_t i = 0; i < l.set.drawn; ++i) asked.push_back(l.data.held_out()[static_cast<std::size_t>(i)].shown.words);
+  const auto drawn = draw(m, l, p, asked, 2 * l.set.seed);
+  std::vector<tf::image> pictures;
+  for (const auto& d : drawn) pictures.push_back(d.picture);
+  const auto distance = l.seen.frechet(pictures);
+  r.measures["frechet"] = distance.value;
+  r.measures["frechet_error"] = distance.standard_error;
+  put(r, "similarity", tf::bootstrap_mean(l.seen.similarity(drawn)),
+      tf::item_scores::of(l.seen.similarity(exchanged(drawn))).mean);
+}
+
+/// How often single objects are drawn as asked; the first of them are kept.
+template <class Model>
+void look_at_objects(const Model& m, const lab& l, const planned& p, result& r) {
+  std::vector<scenes::prompt> asked;
+  for (index_t i = 0; i < l.set.drawn; ++i) asked.push_back(single_prompt(i));
+  const auto drawn = draw(m, l, p, asked, 2 * l.set.seed + 1);
   std::vector<double> right;
-  std::vector<tf::image> with_colour, shown;
-  for (std::size_t i = 0; i < drawn.size(); ++i) {
-    right.push_back(is_right(single[i], drawn[i]) ? 1 : 0);
-    if (!single[i].nouns.front().tint) continue;
-    coloured.push_back(single[i]);
-    with_colour.push_back(drawn[i]);
-    if (shown.size() < shown_prompts().size()) shown.push_back(drawn[i]);
+  std::vector<scenes::drawn_picture> coloured;
+  for (const auto& d : drawn) {
+    right.push_back(is_right(d.asked, d.picture) ? 1 : 0);
+    if (d.asked.nouns.front().tint) coloured.push_back(d);
   }
-  put(r, "right", tf::bootstrap_mean(right));
-  put(r, "judged", tf::bootstrap_mean(l.seen.named(coloured, with_colour)));
+  put(r, "right", tf::bootstrap_mean(right), 0.0);
+  put(r, "judged", tf::bootstrap_mean(l.seen.named(coloured)), 1.0 / eyes::classes);
+  std::vector<tf::image> shown;
+  for (std::size_t i = 0; i < shown_prompts().size(); ++i) shown.push_back(coloured[i].picture);
   r.pictures = p.name() + ".png";
-  support::save_strip(l.folder / r.pictures, shown);
+  support::save_strip(l.store.folder() / r.pictures, shown);
 }
 
 template <class Variant>
@@ -158,15 +215,19 @@ result run(Exec& e, const lab& l, const planned& p, const tf::model_config<Varia
   using model = tf::model<Variant, Exec>;
   result r{p, {}, {}, p.settings_of(l.set)};
   model m(e, config, l.set.seed);
-  r.measures["parameters"] = static_cast<double>(m.parameters().count());
   tf::train_options options = support::short_run(l.set.steps(p.budget), rate, l.set.seed);
   options.quiet = true;
+  options.checkpoint_path = checkpoint_file(l.store, p).string();
+  options.checkpoint_every = std::max<index_t>(1, options.steps / 5);
   tf::trainer<model> trainer(m, options);
   train(trainer, l, p, watch, r);
+  r.measures["parameters"] = static_cast<double>(m.parameters().count());
   const tf::averaged_weights<Exec> averaged(e, m.parameters(), trainer.optimiser());
   read_text(m, l, options, r);
   rank_captions(m, l, p, r);
-  look_at_drawn(m, l, p, r);
+  write_captions(m, l, p, r);
+  look_at_scenes(m, l, p, r);
+  look_at_objects(m, l, p, r);
   return r;
 }
 

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+
+#include "transfusion/core/types.hpp"
+
+namespace parity {
+
+/// Hears of each step of a training, with the loss that is learnt.
+using step_watch = std::function<void(transfusion::index_t step, double loss)>;
+
+}  // namespace parity
