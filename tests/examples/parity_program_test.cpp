@@ -77,6 +77,17 @@ step_watch breaking_after(index_t last) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(exchanged_pictures_stand_beside_the_next_prompt) {
+  std::vector<scenes::drawn_picture> drawn;
+  for (index_t i = 0; i < 4; ++i)
+    drawn.push_back({single_prompt(i), {{1, 1, 1}, std::vector<float>(1, static_cast<float>(i))}});
+  const auto other = exchanged(drawn);
+  for (std::size_t i = 0; i < 4; ++i) {
+    BOOST_TEST((other[i].asked == drawn[(i + 1) % 4].asked));
+    BOOST_TEST(other[i].picture.values == drawn[i].picture.values);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_training_that_was_broken_off_comes_to_the_same) {
   const files::temporary_folder folder;
   settings s = smallest(folder.path());

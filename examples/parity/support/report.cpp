@@ -187,9 +187,10 @@ std::string about_text_measures(const settings& s) {
          std::to_string(s.read) +
          " captions of new scenes alone (of the prompts that are trained on), the mark behind them included. As their "
          "distribution is known, the nats that a caption lies above the least possible are given too: perplexity "
-         "itself soon goes no lower. CIDEr-D, from 0 to 10: of captions of the same scenes, written word by word the "
-         "likeliest, against the one that each has; others may be as true. Captions right: the right one is the "
-         "likeliest of ten.";
+         "itself soon goes no lower. CIDEr-D, from 0 to 10 (papers print 100 times that): of captions of the same "
+         "scenes, "
+         "written word by word the likeliest, against the one that each has; others may be as true. Captions right: "
+         "the right one is the likeliest of ten.";
 }
 
 std::string about_picture_measures(const settings& s, const surroundings& around) {
