@@ -2,14 +2,13 @@
 #include "parity/support/coders.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <filesystem>
 #include <span>
 
 #include "parity/support/corpus.hpp"
 #include "support/strip.hpp"
 #include "transfusion/autoencoder.hpp"
+#include "transfusion/metric/psnr.hpp"
 
 namespace parity {
 namespace fs = std::filesystem;
@@ -47,18 +46,6 @@ typename Bottleneck::options bottleneck_of(const settings& s) {
   return o;
 }
 
-/// Peak signal to noise ratio of all values together, in [−1, 1], in decibels.
-double pooled_psnr(const std::vector<tf::image>& a, const std::vector<tf::image>& b) {
-  double squares = 0, count = 0;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    for (std::size_t v = 0; v < a[i].values.size(); ++v) {
-      const double apart = a[i].values[v] - std::clamp(b[i].values[v], -1.0f, 1.0f);
-      squares += apart * apart;
-      count += 1;
-    }
-  return 10 * std::log10(4 * count / squares);
-}
-
 /// What stands in its JSON file, of scenes that were not trained on.
 void measure(nlohmann::json& json, const coder& c, const settings& s, eyes& seen, const fs::path& strip) {
   std::vector<tf::image> shown, made;
@@ -69,7 +56,7 @@ void measure(nlohmann::json& json, const coder& c, const settings& s, eyes& seen
     words.push_back(scene.words);
   }
   made = c.decode(c.encode(shown));
-  json["psnr"] = pooled_psnr(shown, made);
+  json["psnr"] = tf::psnr(made, shown);
   const auto distance = seen.frechet(made);
   json["frechet"] = distance.value;
   json["frechet_error"] = distance.standard_error;

@@ -4,32 +4,10 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "support/options.hpp"
 #include "transfusion/core/error.hpp"
 
 namespace parity {
-
-namespace {
-
-/// A run of minutes on two cores: small, and with few steps.
-void make_quick(const CLI::App& app, settings& s) {
-  const auto set = [&](const char* option, auto& member, auto value) {
-    if (app.count(option) == 0) member = value;
-  };
-  set("--sizes", s.sizes, std::vector<std::string>{"2x32x2", "2x64x2", "3x96x3", "4x128x4"});
-  set("--budgets", s.budgets, std::vector<index_t>{300000, 600000, 1200000});
-  set("--pairs", s.pairs, 16);
-  set("--rate", s.rate, 4e-3);
-  set("--codes", s.codes, 256);
-  set("--coder-channels", s.coder_channels, 16);
-  set("--coder-steps", s.coder_steps, 1200);
-  set("--coder-scenes", s.coder_scenes, 16);
-  set("--coder-rate", s.coder_rate, 2e-3);
-  set("--read", s.read, 200);
-  set("--drawn", s.drawn, 200);
-  set("--image-steps", s.image_steps, 20);
-}
-
-}  // namespace
 
 std::string model_size::name() const {
   return std::to_string(layers) + "x" + std::to_string(width) + "x" + std::to_string(heads);
@@ -47,7 +25,8 @@ model_size model_size::of(const std::string& name) {
 }
 
 void settings::add_to(CLI::App& app) {
-  app.add_flag("--quick", quick, "Everything small, for minutes on two cores; options that are given stay as given");
+  using support::add_positive, support::add_within;
+  support::quick_run quick_values(app, quick);
   app.add_option("--out", out, "Folder for results, pictures and report; what is finished there is not run again")
       ->capture_default_str();
   app.add_option("--seed", seed, "Seed of weights, scenes and noise")->capture_default_str();
@@ -56,35 +35,35 @@ void settings::add_to(CLI::App& app) {
   app.add_option("--budgets", budgets, "Tokens, text and picture, of a training; rising")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  const auto positive = [&](const char* option, auto& member, const char* about) {
-    app.add_option(option, member, about)->capture_default_str()->check(CLI::PositiveNumber);
-  };
-  positive("--pairs", pairs, "Scenes with captions a step");
-  positive("--rate", rate, "Peak learning rate of Transfusion");
-  positive("--chameleon-share", chameleon_share, "Chameleon's peak rate, as a share of that");
-  positive("--latent-channels", latent_channels, "Channels of the VAE's latents and of the VQ-VAE's codes");
-  app.add_option("--codes", codes, "Size of the codebook")->capture_default_str()->check(CLI::Range(2, 65536));
+  add_positive(app, "--pairs", pairs, "Scenes with captions a step");
+  add_positive(app, "--rate", rate, "Peak learning rate of Transfusion");
+  add_positive(app, "--chameleon-share", chameleon_share, "Chameleon's peak rate, as a share of that");
+  add_positive(app, "--latent-channels", latent_channels, "Channels of the VAE's latents and of the VQ-VAE's codes");
+  add_within(app, "--codes", codes, 2, 65536, "Size of the codebook");
   app.add_option("--coder-channels", coder_channels, "Channels of the autoencoders at their finest level")
       ->capture_default_str()
       ->check(CLI::IsMember({"8", "16", "32", "64", "128"}));
-  positive("--coder-blocks", coder_blocks, "Residual blocks of the autoencoders a level");
-  positive("--coder-steps", coder_steps, "Optimiser steps of each autoencoder");
-  positive("--coder-scenes", coder_scenes, "Scenes a step of an autoencoder");
-  positive("--coder-rate", coder_rate, "Peak learning rate of the autoencoders");
-  app.add_option("--read", read, "New scenes whose captions are read")
-      ->capture_default_str()
-      ->check(CLI::Range(20, 100000));
-  app.add_option("--drawn", drawn, "Scenes drawn for the distance, and as many for the score")
-      ->capture_default_str()
-      ->check(CLI::Range(20, 100000));
-  app.add_option("--image-steps", image_steps, "Solver steps a picture")
-      ->capture_default_str()
-      ->check(CLI::Range(2, 1000));
+  add_positive(app, "--coder-blocks", coder_blocks, "Residual blocks of the autoencoders a level");
+  add_positive(app, "--coder-steps", coder_steps, "Optimiser steps of each autoencoder");
+  add_positive(app, "--coder-scenes", coder_scenes, "Scenes a step of an autoencoder");
+  add_positive(app, "--coder-rate", coder_rate, "Peak learning rate of the autoencoders");
+  add_within(app, "--read", read, 20, 100000, "New scenes whose captions are read");
+  add_within(app, "--drawn", drawn, 20, 100000, "Scenes drawn for the distance, and as many for the score");
+  add_within(app, "--image-steps", image_steps, 2, 1000, "Solver steps a picture");
   app.add_option("--guidance", guidance, "Scale of classifier-free guidance, of predictions and of logits")
       ->capture_default_str();
-  app.parse_complete_callback([this, &app] {
-    if (quick) make_quick(app, *this);
-  });
+  quick_values.with("--sizes", sizes, std::vector<std::string>{"2x32x2", "2x64x2", "3x96x3", "4x128x4"})
+      .with("--budgets", budgets, std::vector<index_t>{300000, 600000, 1200000})
+      .with("--pairs", pairs, 16)
+      .with("--rate", rate, 4e-3)
+      .with("--codes", codes, 256)
+      .with("--coder-channels", coder_channels, 16)
+      .with("--coder-steps", coder_steps, 1200)
+      .with("--coder-scenes", coder_scenes, 16)
+      .with("--coder-rate", coder_rate, 2e-3)
+      .with("--read", read, 200)
+      .with("--drawn", drawn, 200)
+      .with("--image-steps", image_steps, 20);
 }
 
 void settings::require_valid() const {
