@@ -2,6 +2,7 @@
 #include "support/chart.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -193,12 +194,31 @@ class chart {
     flush();
   }
 
+  /// The corner where a box hides the fewest points, the top right one where others hide as many.
+  std::array<index_t, 2> legend_place(index_t width, index_t height) const {
+    const index_t left = left_ + 8, right = right_ - width - 6, top = top_ + 8, bottom = bottom_ - height - 8;
+    const std::array<std::array<index_t, 2>, 4> corners{{{right, top}, {left, top}, {left, bottom}, {right, bottom}}};
+    const auto hidden = [&](const std::array<index_t, 2>& corner) {
+      index_t count = 0;
+      for (std::size_t l = 0; l < lines_.size(); ++l)
+        for (std::size_t i = 0; i < lines_[l].x.size(); ++i) {
+          if (!drawable(lines_[l].x[i], smoothed_[l][i])) continue;
+          const double x = x_(lines_[l].x[i]) - static_cast<double>(corner[0]);
+          const double y = y_(smoothed_[l][i]) - static_cast<double>(corner[1]);
+          count += x >= 0 && x <= static_cast<double>(width) && y >= 0 && y <= static_cast<double>(height) ? 1 : 0;
+        }
+      return count;
+    };
+    return *std::min_element(corners.begin(), corners.end(),
+                             [&](const auto& a, const auto& b) { return hidden(a) < hidden(b); });
+  }
+
   void draw_legend() {
     index_t width = 0;
     for (const series& line : lines_) width = std::max(width, text_width(line.name, text_size));
     if (width == 0) return;
     const index_t line = line_height(text_size) + 2, height = static_cast<index_t>(lines_.size()) * line + 10;
-    const index_t x = right_ - width - 52, y = top_ + 8;
+    const auto [x, y] = legend_place(width + 46, height);
     canvas_.rectangle(x, y, width + 46, height, colors::white);
     canvas_.frame(x, y, width + 46, height, colors::light);
     for (std::size_t i = 0; i < lines_.size(); ++i) {

@@ -168,6 +168,15 @@ BOOST_AUTO_TEST_CASE(titles_and_names_are_drawn_and_flat_and_single_points_have_
   BOOST_TEST(dots <= 4);
 }
 
+BOOST_AUTO_TEST_CASE(the_legend_hides_no_point_where_a_corner_is_free) {
+  series rising = straight();
+  const picture bare = draw_chart(std::vector{series{"", rising.x, rising.y}});
+  rising.name = "rising";
+  const picture named = draw_chart(std::vector{rising});
+  const index_t right = named.width() - 120, end = named.width() - 22;
+  for (index_t x = right; x < end; x += 7) BOOST_TEST(rows_of(named, x).size() == rows_of(bare, x).size());
+}
+
 BOOST_AUTO_TEST_CASE(charts_that_cannot_be_are_refused) {
   check_throws<config_error>([] { draw_chart({}); }, {"no point"});
   check_throws<config_error>(
