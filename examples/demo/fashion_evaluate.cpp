@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
   app.add_option("--drawn", each, "Pictures drawn of each class")->capture_default_str()->check(CLI::Range(13, 1000));
   app.add_option("--captioned", captioned, "Test pictures to caption")
       ->capture_default_str()
-      ->check(CLI::Range(1, 10000));
+      ->check(CLI::Range(2, 10000));
   CLI11_PARSE(app, argc, argv);
   try {
     f.draws.seed = common.seed;

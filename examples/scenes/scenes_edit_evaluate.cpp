@@ -12,6 +12,7 @@
 #include "scenes/support/edit_measure.hpp"
 #include "support/grid.hpp"
 #include "support/report.hpp"
+#include "support/uncertainty.hpp"
 
 namespace {
 
@@ -66,7 +67,7 @@ void add_row(outcome& o, const std::string& label, const std::vector<drawn_edit>
   std::vector<std::string> cells{label};
   for (const auto& [words, key, part] : parts) {
     const auto share = share_of(part, edits);
-    cells.push_back(scenes::with_interval(share));
+    cells.push_back(support::with_interval(share));
     o.numbers[label][key] = {{"value", share.value}, {"low", share.low}, {"high", share.high}};
   }
   o.table.row(std::move(cells));

@@ -10,6 +10,7 @@
 #include "scenes/support/score.hpp"
 #include "support/grid.hpp"
 #include "support/report.hpp"
+#include "support/uncertainty.hpp"
 
 namespace {
 
@@ -37,7 +38,7 @@ void print_fit(support::paired_embedder& embedder, const std::vector<scenes::dra
     const auto& s = fit.similarity;
     table.row({what,
                support::fixed(s.value, 1) + " (" + support::fixed(s.low, 1) + " to " + support::fixed(s.high, 1) + ")",
-               scenes::with_interval(fit.recall_1), scenes::with_interval(fit.recall_5)});
+               support::with_interval(fit.recall_1), support::with_interval(fit.recall_5)});
   };
   row("drawn", drawn);
   row("true", true_pictures(drawn, drawn.front().picture.shape.height, how.seed));
@@ -61,7 +62,7 @@ void evaluate(Exec& e, const std::string& checkpoint, const scenes::measuring& h
     const auto drawn = share_right(pictures), said = share_true(tell_task(model, task, how));
     right += drawn.value / scenes::task_count;
     told += said.value / scenes::task_count;
-    table.row({std::string(name(task)), scenes::with_interval(drawn), scenes::with_interval(said)});
+    table.row({std::string(name(task)), support::with_interval(drawn), support::with_interval(said)});
     rows.push_back(row_of(task, pictures));
     all.push_back(pictures);
   }

@@ -41,7 +41,7 @@ BOOST_AUTO_TEST_CASE(without_arguments_it_trains_by_the_clock) {
 }
 
 BOOST_AUTO_TEST_CASE(options_arrive) {
-  const auto s = settings_of({"--steps", "9", "--resume", "--drawn", "13", "--image-steps", "1000", "--captioned", "1",
+  const auto s = settings_of({"--steps", "9", "--resume", "--drawn", "13", "--image-steps", "1000", "--captioned", "2",
                               "--guidance", "1.5", "--device", "cuda", "--seed", "7", "--width", "64"});
   BOOST_TEST(s.training.steps == 9);
   BOOST_TEST(s.training.resume);
@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(options_arrive) {
   BOOST_TEST(s.drawn_each == 13);
   BOOST_TEST(s.draws.steps == 1000);
   BOOST_TEST(s.draws.guidance == 1.5);
-  BOOST_TEST(s.captioned == 1);
+  BOOST_TEST(s.captioned == 2);
   BOOST_TEST(s.common.seed == 7u);
   BOOST_TEST((s.common.device.where == support::device::cuda));
 }
@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(numbers_outside_their_range_are_refused) {
     refused({option, "0"}, option);
   for (const std::string value : {"12", "1001"}) refused({"--drawn", value}, "--drawn");
   for (const std::string value : {"0", "1001"}) refused({"--image-steps", value}, "--image-steps");
-  for (const std::string value : {"0", "10001"}) refused({"--captioned", value}, "--captioned");
+  for (const std::string value : {"1", "10001"}) refused({"--captioned", value}, "--captioned");
   refused({"--device", "gpu"}, "--device");
   refused({"--guidance", "much"}, "--guidance");
 }

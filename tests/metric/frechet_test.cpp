@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "transfusion/metric/bootstrap.hpp"
-#include "transfusion/metric/frechet.hpp"
+#include "transfusion/metric/frechet_bootstrap.hpp"
 
 namespace tf = transfusion;
 
@@ -257,6 +256,9 @@ BOOST_AUTO_TEST_CASE(the_bootstrap_of_a_distance_lies_too_high_and_its_error_is_
       return tf::frechet_distance(reference, statistics_of(some, 8));
     };
     r = tf::bootstrap(200, distance, {.resamples = 200});
+    const auto without_interval = tf::bootstrap_frechet(all, reference);
+    BOOST_TEST(without_interval.value == tf::frechet_distance(reference, statistics_of(all, 8)));
+    BOOST_TEST(without_interval.standard_error == r.standard_error);
     return r.standard_error / tf::detail::standard_deviation(distances);
   };
   tf::bootstrap_result alike, apart;

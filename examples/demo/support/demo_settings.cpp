@@ -20,7 +20,7 @@ void demo_settings::add_to(CLI::App& app) {
       ->check(CLI::Range(13, 1000));
   app.add_option("--captioned", captioned, "Test pictures to caption")
       ->capture_default_str()
-      ->check(CLI::Range(1, 10000));
+      ->check(CLI::Range(2, 10000));
 }
 
 }  // namespace fashion

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "support/device.hpp"
-#include "transfusion/metric/frechet.hpp"
 #include "transfusion/metric/likelihood.hpp"
 
 namespace fashion {
@@ -18,10 +17,6 @@ std::vector<tf::document> ranked_documents(const data& d, index_t begin, index_t
   for (index_t i = begin; i < end; ++i)
     for (index_t label = 0; label < classes; ++label) documents.push_back({d.picture(d.test(), i), d.words(label)});
   return documents;
-}
-
-void add_features(tf::frechet_statistics& statistics, const judge::opinion& opinion) {
-  for (const auto& f : opinion.features) statistics.add(tf::view<const double, 1>(f.data(), judge::features));
 }
 
 }  // namespace
@@ -45,22 +40,23 @@ std::vector<std::string> greedy_captions(model<Exec>& m, const std::vector<tf::i
 
 template <class Exec>
 caption_accuracy measure_captions(model<Exec>& m, const data& d, index_t pictures) {
-  caption_accuracy result{.pictures = std::min(pictures, d.test().count)};
+  caption_accuracy result;
+  result.pictures = std::min(pictures, d.test().count);
   std::vector<tf::image> shown;
   for (index_t i = 0; i < result.pictures; ++i) shown.push_back(d.picture(d.test(), i));
   const auto captions = greedy_captions(m, shown);
-  index_t greedy = 0, ranked = 0;
+  std::vector<double> greedy, ranked;
   for (index_t begin = 0; begin < result.pictures; begin += chunk) {
     const index_t end = std::min(begin + chunk, result.pictures);
     const auto likelihoods = tf::text_log_likelihood(m, ranked_documents(d, begin, end));
     for (index_t i = begin; i < end; ++i) {
       const auto first = likelihoods.begin() + (i - begin) * classes;
-      ranked += std::max_element(first, first + classes) - first == d.test().label(i);
-      greedy += captions[static_cast<std::size_t>(i)] == caption(d.test().label(i));
+      ranked.push_back(std::max_element(first, first + classes) - first == d.test().label(i) ? 1 : 0);
+      greedy.push_back(captions[static_cast<std::size_t>(i)] == caption(d.test().label(i)) ? 1 : 0);
     }
   }
-  result.greedy = static_cast<double>(greedy) / static_cast<double>(result.pictures);
-  result.ranked = static_cast<double>(ranked) / static_cast<double>(result.pictures);
+  result.greedy = tf::bootstrap_mean(greedy);
+  result.ranked = tf::bootstrap_mean(ranked);
   return result;
 }
 
@@ -94,18 +90,18 @@ picture_quality measure_pictures(judge& j, const data& d, const std::vector<tf::
   const auto opinion = j.look(values);
   const index_t each = q.pictures / classes;
   q.judged.assign(static_cast<std::size_t>(classes), 0);
-  for (index_t i = 0; i < q.pictures; ++i)
-    if (opinion.labels[static_cast<std::size_t>(i)] == i / each) {
-      q.judged[static_cast<std::size_t>(i / each)] += 1.0 / static_cast<double>(each);
-      q.judged_all += 1.0 / static_cast<double>(q.pictures);
-    }
-  tf::frechet_statistics of_drawn(judge::features), of_real(judge::features), of_test(judge::features);
-  add_features(of_drawn, opinion);
-  add_features(of_real, j.look(pictures_of(d.train(), 0, q.pictures)));
+  std::vector<double> right;
+  for (index_t i = 0; i < q.pictures; ++i) {
+    right.push_back(opinion.labels[static_cast<std::size_t>(i)] == i / each ? 1 : 0);
+    q.judged[static_cast<std::size_t>(i / each)] += right.back() / static_cast<double>(each);
+  }
+  q.judged_all = tf::bootstrap_mean(right);
+  tf::frechet_statistics of_test(judge::features);
   for (index_t begin = 0; begin < d.test().count; begin += 1000)
-    add_features(of_test, j.look(pictures_of(d.test(), begin, std::min(begin + 1000, d.test().count))));
-  q.frechet = tf::frechet_distance(of_drawn, of_test);
-  q.frechet_real = tf::frechet_distance(of_real, of_test);
+    for (const auto& f : j.look(pictures_of(d.test(), begin, std::min(begin + 1000, d.test().count))).features)
+      of_test.add(tf::view<const double, 1>(f.data(), judge::features));
+  q.frechet = tf::bootstrap_frechet(opinion.features, of_test);
+  q.frechet_real = tf::bootstrap_frechet(j.look(pictures_of(d.train(), 0, q.pictures)).features, of_test);
   q.judge_accuracy = accuracy(j, d.test());
   return q;
 }

@@ -6,6 +6,7 @@
 
 #include "demo/support/fashion.hpp"
 #include "support/judge.hpp"
+#include "transfusion/metric/frechet_bootstrap.hpp"
 
 namespace fashion {
 
@@ -18,8 +19,8 @@ std::vector<std::string> greedy_captions(model<Exec>& m, const std::vector<tf::i
 /// How often the model names test pictures rightly.
 struct caption_accuracy {
   index_t pictures = 0;
-  double greedy = 0;  ///< its own caption, word for word
-  double ranked = 0;  ///< the likeliest of the ten captions
+  tf::bootstrap_result greedy;  ///< its own caption, word for word
+  tf::bootstrap_result ranked;  ///< the likeliest of the ten captions
 };
 template <class Exec>
 caption_accuracy measure_captions(model<Exec>& m, const data& d, index_t pictures);
@@ -39,10 +40,10 @@ std::vector<tf::image> draw_classes(model<Exec>& m, const data& d, index_t each,
 struct picture_quality {
   index_t pictures = 0;
   std::vector<double> judged;  ///< of each class, the share that the judge takes for it
-  double judged_all = 0;
-  double frechet = 0;         ///< drawn against the test set, in the judge's features
-  double frechet_real = 0;    ///< as many real training pictures against the test set
-  double judge_accuracy = 0;  ///< on the real test set
+  tf::bootstrap_result judged_all;
+  tf::frechet_result frechet;       ///< drawn against the test set, in the judge's features
+  tf::frechet_result frechet_real;  ///< as many real training pictures against the test set
+  double judge_accuracy = 0;        ///< on the real test set
 };
 picture_quality measure_pictures(judge& j, const data& d, const std::vector<tf::image>& drawn);
 

@@ -6,6 +6,7 @@
 
 #include "support/device.hpp"
 #include "support/report.hpp"
+#include "support/uncertainty.hpp"
 
 namespace fashion {
 
@@ -13,17 +14,19 @@ namespace {
 
 using support::fixed;
 using support::percent;
+using support::with_interval;
 
+std::string with_error(const tf::frechet_result& f) { return support::with_error(f.value, f.standard_error); }
 std::string whole(double v) { return fixed(v, 0); }
 
 support::markdown_table goals(const findings& f) {
   support::markdown_table table({"measure", "found", "goal"});
-  table.row({"captions right, greedy decoding", percent(f.captions.greedy), "85 %"});
-  table.row({"captions right, ranked by likelihood", percent(f.captions.ranked), "85 %"});
-  table.row({"drawn pictures that the judge takes for their class", percent(f.pictures.judged_all), "88 %"});
+  table.row({"captions right, greedy decoding", with_interval(f.captions.greedy), "85 %"});
+  table.row({"captions right, ranked by likelihood", with_interval(f.captions.ranked), "85 %"});
+  table.row({"drawn pictures that the judge takes for their class", with_interval(f.pictures.judged_all), "88 %"});
   table.row({"the judge's own accuracy on real test pictures", percent(f.pictures.judge_accuracy), ""});
-  table.row({"Fréchet distance, drawn to test set", fixed(f.pictures.frechet), ""});
-  table.row({"Fréchet distance, real training pictures to test set", fixed(f.pictures.frechet_real), ""});
+  table.row({"Fréchet distance, drawn to test set", with_error(f.pictures.frechet), ""});
+  table.row({"Fréchet distance, real training pictures to test set", with_error(f.pictures.frechet_real), ""});
   return table;
 }
 
@@ -88,11 +91,12 @@ product_rate measured_product(Exec& e) {
 }
 
 std::string summary(const findings& f) {
-  return "captions right: " + percent(f.captions.greedy) + " greedy, " + percent(f.captions.ranked) + " ranked (" +
-         std::to_string(f.captions.pictures) + " test pictures)\ndrawn as asked: " + percent(f.pictures.judged_all) +
-         " of " + std::to_string(f.pictures.pictures) + ", by a judge that is right on " +
-         percent(f.pictures.judge_accuracy) + " of real ones\nFréchet distance: " + fixed(f.pictures.frechet) +
-         " (real to real " + fixed(f.pictures.frechet_real) + ")";
+  return "captions right: " + with_interval(f.captions.greedy) + " greedy, " + with_interval(f.captions.ranked) +
+         " ranked (" + std::to_string(f.captions.pictures) +
+         " test pictures)\ndrawn as asked: " + with_interval(f.pictures.judged_all) + " of " +
+         std::to_string(f.pictures.pictures) + ", by a judge that is right on " + percent(f.pictures.judge_accuracy) +
+         " of real ones\nFréchet distance: " + with_error(f.pictures.frechet) + " (real to real " +
+         with_error(f.pictures.frechet_real) + ")";
 }
 
 void save_report(const std::filesystem::path& file, const findings& f) {
@@ -102,11 +106,13 @@ void save_report(const std::filesystem::path& file, const findings& f) {
       "captions, diffusion on pictures. It differs from the paper in two lines: the v target, and the noise "
       "limit t ≤ 250 for pictures that come before their caption. About a third of the pairs are picture first.");
   report.table(goals(f));
-  report.paragraph("Captions: " + std::to_string(f.captions.pictures) +
-                   " test pictures. Drawn: " + std::to_string(f.pictures.pictures) + " pictures, guidance " +
-                   fixed(f.draws.guidance, 1) + ", " + std::to_string(f.draws.steps) +
-                   " steps. The judge is a small classifier trained with this library on real pictures; the Fréchet "
-                   "distances are taken in its features, with as many real pictures as drawn ones.");
+  report.paragraph(
+      "Captions: " + std::to_string(f.captions.pictures) +
+      " test pictures. Drawn: " + std::to_string(f.pictures.pictures) + " pictures, guidance " +
+      fixed(f.draws.guidance, 1) + ", " + std::to_string(f.draws.steps) +
+      " steps. The judge is a small classifier trained with this library on real pictures; the Fréchet "
+      "distances are taken in its features, with as many real pictures as drawn ones. In brackets: 95 % by bootstrap "
+      "over pictures; ±: the standard error.");
   report.picture("samples.png", "Pictures drawn from captions").table(by_class(f));
   report.picture("captions.png", "Captions of test pictures").picture("denoising.png", "From noise to picture");
   report.heading("A document of its own")

@@ -8,7 +8,7 @@
 #include "emoji/support/drawer.hpp"
 #include "emoji/support/measure.hpp"
 #include "emoji/support/origin.hpp"
-#include "transfusion/metric/frechet.hpp"
+#include "transfusion/metric/frechet_bootstrap.hpp"
 #include "transfusion/metric/psnr.hpp"
 #include "transfusion/metric/ranked.hpp"
 
@@ -53,22 +53,11 @@ struct bench {
   const corpus& c;
 
   /// Of pictures of items.seen, then items.tones, against the font's, and how it varies with the pictures.
-  tf::bootstrap_result frechet(const std::vector<tf::image>& pictures) const {
-    const auto statistics = [](const auto& features, const std::vector<index_t>& chosen) {
-      tf::frechet_statistics all(classifier_features);
-      for (index_t i : chosen)
-        all.add(tf::view<const double, 1>(features[static_cast<std::size_t>(i)].data(), classifier_features));
-      return all;
-    };
-    const auto ours = judge.look(pictures).features;
-    const auto fonts = judge.look(pictures_of(d, joined(items.seen, items.tones))).features;
-    const auto count = static_cast<index_t>(ours.size());
-    const auto reference = statistics(fonts, numbers_below(count));
-    const auto distance = [&](const std::vector<index_t>& chosen) {
-      return tf::frechet_distance(reference, statistics(ours, chosen));
-    };
-    // Enough for a standard error (Efron & Tibshirani 1993, §6.4).
-    return tf::bootstrap(count, distance, {.resamples = 200});
+  tf::frechet_result frechet(const std::vector<tf::image>& pictures) const {
+    tf::frechet_statistics fonts(classifier_features);
+    for (const auto& f : judge.look(pictures_of(d, joined(items.seen, items.tones))).features)
+      fonts.add(tf::view<const double, 1>(f.data(), classifier_features));
+    return tf::bootstrap_frechet(judge.look(pictures).features, fonts);
   }
 
   std::vector<tf::image> rebuilt(const std::vector<index_t>& numbers) const {

@@ -9,6 +9,7 @@
 #include "emoji/support/measure.hpp"
 #include "support/chart.hpp"
 #include "support/report.hpp"
+#include "support/uncertainty.hpp"
 #include "support/vocabulary.hpp"
 
 namespace emoji {
@@ -16,11 +17,9 @@ namespace emoji {
 namespace {
 
 using support::fixed;
+using support::with_interval;
 
-std::string with_interval(const tf::bootstrap_result& b) {
-  return support::percent(b.value) + " (" + fixed(100 * b.low, 0) + " to " + fixed(100 * b.high, 0) + ")";
-}
-std::string with_error(const tf::bootstrap_result& b) { return fixed(b.value) + " ± " + fixed(b.standard_error); }
+std::string with_error(const tf::frechet_result& f) { return support::with_error(f.value, f.standard_error); }
 std::string whole(index_t n) { return n > 0 ? std::to_string(n) : "not known"; }
 
 support::grid_cell cell(const tf::image& i, std::string label = {}, support::color ink = support::colors::ink) {

@@ -9,6 +9,7 @@
 #include "support/grid.hpp"
 #include "transfusion/autoencoder/latent_scale.hpp"
 #include "transfusion/metric/bootstrap.hpp"
+#include "transfusion/metric/frechet_bootstrap.hpp"
 
 namespace emoji {
 
@@ -26,7 +27,7 @@ struct coder_findings {
   stage_summary training;
   double psnr_seen = 0, psnr_emoji = 0, psnr_tones = 0;  ///< mean over pictures, dB
   tf::latent_scale scale;
-  tf::bootstrap_result frechet;  ///< rebuilt pictures of names against the font's
+  tf::frechet_result frechet;  ///< rebuilt pictures of names against the font's
   tf::bootstrap_result tone;
   std::vector<tf::image> emoji, tones;  ///< rebuilt
 };
@@ -35,7 +36,7 @@ struct coder_findings {
 struct drawer_findings {
   std::string codec;
   stage_summary training;
-  tf::bootstrap_result frechet;  ///< drawn pictures of names against the font's
+  tf::frechet_result frechet;  ///< drawn pictures of names against the font's
   tf::bootstrap_result tone, ranked_seen, ranked_tones, ranked_emoji;
   std::vector<tf::image> seen, tones;        ///< drawn
   std::vector<index_t> named;                ///< items whose pictures were named

@@ -71,18 +71,11 @@ std::vector<index_t> eyes::labels_of(const std::vector<tf::image>& pictures) {
   return judge_.look(values_of(pictures)).labels;
 }
 
-tf::bootstrap_result eyes::frechet(const std::vector<tf::image>& pictures) {
-  constexpr index_t resamples = 100;  // the error's own error is 7 % then
-  const auto features = features_of(pictures);
-  const auto distance = [&](const std::vector<index_t>& chosen) {
-    std::vector<std::vector<double>> some;
-    for (const index_t i : chosen) some.push_back(features[static_cast<std::size_t>(i)]);
-    return tf::frechet_distance(statistics_of(some), reference_);
-  };
-  return tf::bootstrap(std::ssize(features), distance, {.resamples = resamples});
+tf::frechet_result eyes::frechet(const std::vector<tf::image>& pictures) {
+  return tf::bootstrap_frechet(features_of(pictures), reference_, {.resamples = 100});
 }
 
-tf::bootstrap_result eyes::frechet_of_real() { return frechet(real(*set_, others_from, set_->drawn)); }
+tf::frechet_result eyes::frechet_of_real() { return frechet(real(*set_, others_from, set_->drawn)); }
 
 double eyes::accuracy() {
   const auto labels = labels_of(real(*set_, others_from, set_->compared));

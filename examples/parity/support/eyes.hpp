@@ -7,8 +7,7 @@
 #include "parity/support/settings.hpp"
 #include "scenes/support/fit.hpp"
 #include "support/judge.hpp"
-#include "transfusion/metric/bootstrap.hpp"
-#include "transfusion/metric/frechet.hpp"
+#include "transfusion/metric/frechet_bootstrap.hpp"
 
 namespace parity {
 
@@ -23,9 +22,9 @@ class eyes {
 
   /// Of pictures to held-out scenes, with its standard error over pictures. Resamples repeat pictures, which takes them
   /// away from real scenes: their interval would lie too high.
-  tf::bootstrap_result frechet(const std::vector<tf::image>& pictures);
+  tf::frechet_result frechet(const std::vector<tf::image>& pictures);
   /// As many real scenes to the same ones: what a perfect model would have.
-  tf::bootstrap_result frechet_of_real();
+  tf::frechet_result frechet_of_real();
   /// The share of other real scenes whose topmost object it names.
   double accuracy();
   /// 1 for each picture whose topmost object has the prompt's shape and colour, else 0. The prompts name a colour.

@@ -14,7 +14,8 @@ namespace {
 
 /// What the eyes see in real scenes.
 nlohmann::json look_at_real(const settings& s, eyes& seen) {
-  const auto distance = seen.frechet_of_real(), similarity = tf::bootstrap_mean(seen.similarity_of_real());
+  const auto distance = seen.frechet_of_real();
+  const auto similarity = tf::bootstrap_mean(seen.similarity_of_real());
   return {{"settings", s.of_results()},        {"accuracy", seen.accuracy()},
           {"frechet", distance.value},         {"frechet_error", distance.standard_error},
           {"similarity", similarity.value},    {"similarity_low", similarity.low},

@@ -11,6 +11,7 @@
 #include "support/chart.hpp"
 #include "support/grid.hpp"
 #include "support/strip.hpp"
+#include "support/uncertainty.hpp"
 
 namespace parity {
 namespace fs = std::filesystem;
@@ -25,7 +26,7 @@ std::string with_uncertainty(const result& r, const measure& m) {
   if (found == r.measures.end()) return "";
   std::string text = support::fixed(m.scale * found->second, m.digits);
   if (const auto error = r.measures.find(m.name + "_error"); error != r.measures.end())
-    return text + " ± " + support::fixed(m.scale * error->second, m.digits);
+    return support::with_error(m.scale * found->second, m.scale * error->second, m.digits);
   const auto low = r.measures.find(m.name + "_low"), high = r.measures.find(m.name + "_high");
   if (low == r.measures.end() || high == r.measures.end()) return text;
   return text + " (" + support::fixed(m.scale * low->second, m.digits) + " to " +
@@ -177,8 +178,7 @@ std::string about_trainings(const settings& s) {
 
 /// "16.62 ± 0.71" of a JSON file.
 std::string with_error(const nlohmann::json& json, const std::string& key, int digits) {
-  return support::fixed(json.value(key, nothing), digits) + " ± " +
-         support::fixed(json.value(key + "_error", nothing), digits);
+  return support::with_error(json.value(key, nothing), json.value(key + "_error", nothing), digits);
 }
 
 std::string about_text_measures(const settings& s) {

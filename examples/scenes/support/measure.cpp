@@ -77,11 +77,6 @@ std::vector<told_scene> tell_task(const trained<Exec>& t, task of, const measuri
   return told;
 }
 
-std::string with_interval(const tf::bootstrap_result& b) {
-  return support::percent(b.value) + " (" + support::fixed(100 * b.low, 1) + " to " + support::fixed(100 * b.high, 1) +
-         ")";
-}
-
 tf::bootstrap_result share_right(const std::vector<drawn_picture>& pictures) {
   struct tally {
     double right = 0, all = 0;

@@ -48,9 +48,6 @@ struct told_scene {
 template <class Exec>
 std::vector<told_scene> tell_task(const trained<Exec>& t, task of, const measuring& how);
 
-/// "61.0 % (51.0 to 70.0)".
-std::string with_interval(const tf::bootstrap_result& share);
-
 /// The share of right pictures. The bootstrap draws prompts, each with all its pictures, which depend on each other.
 /// Throws config_error below two prompts.
 tf::bootstrap_result share_right(const std::vector<drawn_picture>& pictures);
