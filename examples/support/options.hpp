@@ -35,7 +35,7 @@ class quick_run {
           flag = true;
           for (const auto& put : *values) put();
         },
-        "Everything small, for minutes on two cores; options that are given stay as given");
+        "A run of minutes on two cores; options that are given stay as given");
   }
 
   /// The value of an option's member in such a run.

@@ -5,6 +5,7 @@
 
 #include "support/report.hpp"
 #include "transfusion/metric/bootstrap.hpp"
+#include "transfusion/metric/frechet_bootstrap.hpp"
 
 // Measures as reports show them, with how sure they are.
 namespace support {
@@ -17,6 +18,10 @@ inline std::string with_interval(const transfusion::bootstrap_result& share) {
 /// A number with its standard error: "45.32 ± 2.10".
 inline std::string with_error(double value, double standard_error, int digits = 2) {
   return fixed(value, digits) + " ± " + fixed(standard_error, digits);
+}
+
+inline std::string with_error(const transfusion::frechet_result& found, int digits = 2) {
+  return with_error(found.value, found.standard_error, digits);
 }
 
 }  // namespace support

@@ -269,6 +269,9 @@ BOOST_AUTO_TEST_CASE(the_bootstrap_of_a_distance_lies_too_high_and_its_error_is_
 }
 
 BOOST_AUTO_TEST_CASE(bad_input_is_refused) {
+  BOOST_CHECK_THROW(tf::frechet_statistics_of({}), tf::config_error);
+  const samples uneven = {{1, 2}, {3}};
+  BOOST_CHECK_THROW(tf::frechet_statistics_of(uneven), tf::shape_error);
   BOOST_CHECK_THROW(tf::frechet_statistics(0), tf::config_error);
   const auto good = statistics_of({{1, 2}, {2, 1}}, 2);
   BOOST_CHECK_THROW(tf::frechet_distance(good, statistics_of({{1, 2}}, 2)), tf::config_error);

@@ -98,8 +98,8 @@ picture_quality measure_pictures(judge& j, const data& d, const std::vector<tf::
   q.judged_all = tf::bootstrap_mean(right);
   tf::frechet_statistics of_test(judge::features);
   for (index_t begin = 0; begin < d.test().count; begin += 1000)
-    for (const auto& f : j.look(pictures_of(d.test(), begin, std::min(begin + 1000, d.test().count))).features)
-      of_test.add(tf::view<const double, 1>(f.data(), judge::features));
+    of_test.merge(tf::frechet_statistics_of(
+        j.look(pictures_of(d.test(), begin, std::min(begin + 1000, d.test().count))).features));
   q.frechet = tf::bootstrap_frechet(opinion.features, of_test);
   q.frechet_real = tf::bootstrap_frechet(j.look(pictures_of(d.train(), 0, q.pictures)).features, of_test);
   q.judge_accuracy = accuracy(j, d.test());

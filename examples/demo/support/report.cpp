@@ -14,9 +14,9 @@ namespace {
 
 using support::fixed;
 using support::percent;
+using support::with_error;
 using support::with_interval;
 
-std::string with_error(const tf::frechet_result& f) { return support::with_error(f.value, f.standard_error); }
 std::string whole(double v) { return fixed(v, 0); }
 
 support::markdown_table goals(const findings& f) {

@@ -147,8 +147,8 @@ void classifier<Exec>::train(const data& d, const settings& s) {
     if ((i + 1) % run.checkpoint_every() == 0) own.save(to.part(), i + 1);
   }
   body_.parameters().freeze("");
-  save(to);
   run.end(body_.parameters().count() + head_.count());
+  save(to);
 }
 
 template <class Exec>

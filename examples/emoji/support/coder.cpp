@@ -88,16 +88,18 @@ void train_coder(Exec& e, const data& d, const classifier<Exec>& judge, const se
       pictures.push_back(d.picture(d.training()[static_cast<std::size_t>(i)]));
     return pictures;
   });
-  save_autoencoder(to.file, unscaled.model(), scale, to.metadata());
   run.end(unscaled.model().parameters().count());
+  save_autoencoder(to.file, unscaled.model(), scale, to.metadata());
 }
 
 template <class Exec>
 std::vector<tf::image> decoded(const coder<Exec>& c, const std::vector<tf::image>& latents) {
   std::vector<tf::image> pictures;
   for (std::size_t begin = 0; begin < latents.size(); begin += at_once)
-    for (tf::image& i : c.decode(std::span(latents).subspan(begin, std::min(at_once, latents.size() - begin))))
+    for (tf::image& i : c.decode(std::span(latents).subspan(begin, std::min(at_once, latents.size() - begin)))) {
+      for (float& v : i.values) v = std::clamp(v, -1.0f, 1.0f);
       pictures.push_back(std::move(i));
+    }
   return pictures;
 }
 

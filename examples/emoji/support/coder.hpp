@@ -24,7 +24,7 @@ void require_fitting(const std::filesystem::path& file, index_t latent_channels)
 template <class Exec>
 void train_coder(Exec& e, const data& d, const classifier<Exec>& judge, const settings& s);
 
-/// The pictures that the coder makes of latents, a few at a time.
+/// The pictures that the coder makes of latents, a few at a time, as they would be shown: values within [-1, 1].
 template <class Exec>
 std::vector<tf::image> decoded(const coder<Exec>& c, const std::vector<tf::image>& latents);
 

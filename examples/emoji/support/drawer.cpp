@@ -98,8 +98,8 @@ void drawer<Recipe, Exec>::train(Exec& e, const corpus& c, const origin& of, con
   training.set_metadata(std::move(metadata));
   if (run.goes_on()) training.resume(options.checkpoint_path);
   training.run(documents_of, [&](const auto& step) { run.did(step.step, step.images); });
-  std::filesystem::rename(to.part(), to.file);
   run.end(m.parameters().count());
+  std::filesystem::rename(to.part(), to.file);
 }
 
 template <class Recipe, class Exec>

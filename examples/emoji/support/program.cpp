@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <numeric>
+#include <optional>
 
 #include "emoji/support/coder.hpp"
 #include "emoji/support/drawer.hpp"
@@ -17,6 +18,8 @@ namespace emoji {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr const char* begin_anew = "; give another --out, or --overwrite to begin anew";
 
 std::vector<tf::image> pictures_of(const data& d, const std::vector<index_t>& items) {
   std::vector<tf::image> pictures;
@@ -52,12 +55,16 @@ struct bench {
   const coder<Exec>& vae;
   const corpus& c;
 
-  /// Of pictures of items.seen, then items.tones, against the font's, and how it varies with the pictures.
+  /// Of pictures of items.seen, then items.tones, against the font's. A picture's reference goes with it when names are
+  /// drawn for the standard error.
   tf::frechet_result frechet(const std::vector<tf::image>& pictures) const {
-    tf::frechet_statistics fonts(classifier_features);
-    for (const auto& f : judge.look(pictures_of(d, joined(items.seen, items.tones))).features)
-      fonts.add(tf::view<const double, 1>(f.data(), classifier_features));
-    return tf::bootstrap_frechet(judge.look(pictures).features, fonts);
+    const auto ours = judge.look(pictures).features;
+    const auto fonts = judge.look(pictures_of(d, joined(items.seen, items.tones))).features;
+    const auto distance = [&](const std::vector<index_t>& chosen) {
+      return tf::frechet_distance(tf::frechet_statistics_of(fonts, chosen), tf::frechet_statistics_of(ours, chosen));
+    };
+    const auto found = tf::bootstrap(static_cast<index_t>(ours.size()), distance, {.resamples = 200});
+    return {found.value, found.standard_error};
   }
 
   std::vector<tf::image> rebuilt(const std::vector<index_t>& numbers) const {
@@ -169,17 +176,24 @@ void check_folder(const settings& s, const data& d) {
   const bool trains_vae = s.vae.empty();
   const fs::path vae_file = trains_vae ? s.vae_stage().file : s.vae;
   if (trains_vae) found_of(s.vae_stage());
+  if (trains_vae && s.vae_stage().is_begun())
+    tf::require<tf::config_error>(s.classifier_stage().is_done(), s.vae_stage().part().string(),
+                                  ": found without its classifier ", s.classifier_stage().file.string(), begin_anew);
   const bool has_vae = fs::exists(vae_file);
   if (has_vae) require_fitting(vae_file, s.latent_channels);
+  std::optional<origin> expected;
   for (const char* codec : {"linear", "unet"}) {
     if (!s.uses(codec)) continue;
     const stage own = s.drawer_stage(codec);
     const fs::path model = found_of(own);
     if (model.empty()) continue;
     tf::require<tf::config_error>(has_vae, model.string(), ": found without its autoencoder ", vae_file.string(),
-                                  "; give another --out, or --overwrite to begin anew");
-    support::cpu_policy e(1);
-    origin::of(coder<support::cpu_policy>(e, vae_file), vocabulary_of(d)).require_of(model, vae_file);
+                                  begin_anew);
+    if (!expected) {
+      support::cpu_policy e(1);
+      expected = origin::of(coder<support::cpu_policy>(e, vae_file), vocabulary_of(d));
+    }
+    expected->require_of(model, vae_file);
   }
 }
 
@@ -198,6 +212,7 @@ findings run(Exec& e, const data& d, const settings& s, const std::string& comma
   const stage first = s.classifier_stage();
   if (!first.is_done()) judge.train(d, s);
   judge.load(first.file);
+  fs::remove(first.part());
   f.classifier = stage_summary::of(first);
   f.accuracy_seen = judge.accuracy(d, items.seen);
   f.accuracy_emoji = judge.accuracy(d, items.emoji);
@@ -206,6 +221,7 @@ findings run(Exec& e, const data& d, const settings& s, const std::string& comma
   if (s.vae.empty() && !second.is_done()) train_coder(e, d, judge, s);
   const coder<Exec> vae(e, s.vae.empty() ? second.file : s.vae);
   vae.require_channels(s.latent_channels);
+  if (s.vae.empty()) fs::remove(second.part());
 
   const auto pictures = pictures_of(d, numbers_below(static_cast<index_t>(d.items().size())));
   const auto latents = cached_latents(vae, std::span<const tf::image>(pictures), s.out / "latents.safetensors");

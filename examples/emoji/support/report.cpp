@@ -17,9 +17,9 @@ namespace emoji {
 namespace {
 
 using support::fixed;
+using support::with_error;
 using support::with_interval;
 
-std::string with_error(const tf::frechet_result& f) { return support::with_error(f.value, f.standard_error); }
 std::string whole(index_t n) { return n > 0 ? std::to_string(n) : "not known"; }
 
 support::grid_cell cell(const tf::image& i, std::string label = {}, support::color ink = support::colors::ink) {

@@ -17,14 +17,16 @@ stage_run::stage_run(const stage& s, const settings& all, const std::function<in
 
 void stage_run::did(index_t step, index_t pictures) {
   if (observe_) observe_(stage_, step);
-  so_far_.pictures += pictures;
+  if (step >= so_far_.counted) {  // not one that a checkpoint older than the summary repeats
+    so_far_.pictures += pictures;
+    so_far_.counted = step + 1;
+  }
   if ((step + 1) % checkpoint_every() == 0) save();
 }
 
 void stage_run::end(index_t parameters) {
   so_far_.parameters = parameters;
   save();
-  std::filesystem::remove(stage_.part());
 }
 
 void stage_run::save() {

@@ -23,7 +23,7 @@ class stage_run {
 
   /// Hears of each step, before its checkpoint.
   void did(index_t step, index_t pictures);
-  /// The stage's file is there: removes the part, and keeps how long it took.
+  /// The training is done, its file not yet written: keeps how long it took.
   void end(index_t parameters);
 
  private:

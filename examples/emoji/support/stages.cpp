@@ -35,7 +35,8 @@ bool stage::is_done() const {
 
 bool stage::is_begun() const {
   if (!std::filesystem::exists(part())) return false;
-  const auto json = object_in(beside("json"));
+  const auto summary = beside("json");
+  const auto json = std::filesystem::exists(summary) ? object_in(summary) : nlohmann::json::object();
   const std::string found = json.value("settings", "no settings");
   tf::require<tf::config_error>(found == settings, part().string(), ": begun with ", found, ", expected ", settings,
                                 advice);
@@ -47,19 +48,16 @@ std::filesystem::path stage::beside(const std::string& ending) const {
 }
 
 void stage_summary::save(const stage& s) const {
-  const nlohmann::json json{{"settings", s.settings},
-                            {"steps", steps},
-                            {"pictures", pictures},
-                            {"parameters", parameters},
-                            {"seconds", seconds}};
+  const nlohmann::json json{{"settings", s.settings}, {"steps", steps},           {"pictures", pictures},
+                            {"counted", counted},     {"parameters", parameters}, {"seconds", seconds}};
   support::write_file(s.beside("json"), json.dump(2) + "\n");
 }
 
 stage_summary stage_summary::of(const stage& s) {
   if (!std::filesystem::exists(s.beside("json"))) return {};
   const auto json = object_in(s.beside("json"));
-  return {json.value("steps", index_t{}), json.value("pictures", index_t{}), json.value("parameters", index_t{}),
-          json.value("seconds", 0.0)};
+  return {json.value("steps", index_t{}), json.value("pictures", index_t{}), json.value("counted", index_t{}),
+          json.value("parameters", index_t{}), json.value("seconds", 0.0)};
 }
 
 }  // namespace emoji

@@ -37,6 +37,7 @@ struct stage {
 struct stage_summary {
   index_t steps = 0;     ///< in all; 0: not known
   index_t pictures = 0;  ///< up to the last checkpoint
+  index_t counted = 0;   ///< steps whose pictures those are
   index_t parameters = 0;
   double seconds = 0;  ///< likewise, over all starts
 

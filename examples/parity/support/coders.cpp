@@ -88,6 +88,8 @@ void train(Exec& e, const settings& s, const support::json_store& store, const s
   tf::autoencoder_trainer<model> trainer(m, options);
   if (store.find(part_of(name), s.of_coders()) && fs::exists(options.checkpoint_path))
     trainer.resume(options.checkpoint_path);
+  else
+    fs::remove(options.checkpoint_path);
   store.put(part_of(name), {{"settings", s.of_coders()}});
   trainer.run(scenes_of, [&](const tf::autoencoder_report& r) {
     if (watch) watch(r.step + 1, r.absolute);

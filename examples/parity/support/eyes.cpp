@@ -33,12 +33,6 @@ support::labelled_images labelled(const settings& s) {
   return set;
 }
 
-tf::frechet_statistics statistics_of(const std::vector<std::vector<double>>& features) {
-  tf::frechet_statistics statistics(support::judge::features);
-  for (const auto& f : features) statistics.add(tf::view<const double, 1>(f.data(), std::ssize(f)));
-  return statistics;
-}
-
 std::vector<tf::image> real(const settings& s, index_t from, index_t count) {
   std::vector<tf::image> pictures;
   for (index_t i = 0; i < count; ++i) pictures.push_back(draw(held_out(s, from + i).shown, settings::side));
@@ -59,7 +53,7 @@ eyes::eyes(const settings& s)
       judge_(s.device.threads, 3 * settings::side * settings::side, classes, 1),
       reference_(support::judge::features) {
   judge_.train(labelled(s), s.eyes_epochs, 1);
-  reference_ = statistics_of(features_of(real(s, reference_from, s.compared)));
+  reference_ = tf::frechet_statistics_of(features_of(real(s, reference_from, s.compared)));
   embedder_ = scenes::scene_embedder({.steps = s.embedder_steps}, settings::side, s.device.threads);
 }
 
@@ -110,9 +104,10 @@ std::vector<double> eyes::similarity_of_real() {
   return similarity(shown);
 }
 
-std::vector<scenes::drawn_picture> exchanged(std::vector<scenes::drawn_picture> drawn) {
-  for (std::size_t i = 0; i + 1 < drawn.size(); ++i) std::swap(drawn[i].asked, drawn[i + 1].asked);
-  return drawn;
+std::vector<scenes::drawn_picture> exchanged(const std::vector<scenes::drawn_picture>& drawn, std::size_t by) {
+  auto other = drawn;
+  for (std::size_t i = 0; i < drawn.size(); ++i) other[i].asked = drawn[(i + by) % drawn.size()].asked;
+  return other;
 }
 
 }  // namespace parity

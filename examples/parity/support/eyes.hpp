@@ -44,7 +44,7 @@ class eyes {
   std::unique_ptr<support::paired_embedder> embedder_;
 };
 
-/// The same pictures, each beside the prompt of the next: what they show by chance.
-std::vector<scenes::drawn_picture> exchanged(std::vector<scenes::drawn_picture> drawn);
+/// The same pictures, each beside the prompt of the one `by` further on: what they show of prompts that were not seen.
+std::vector<scenes::drawn_picture> exchanged(const std::vector<scenes::drawn_picture>& drawn, std::size_t by);
 
 }  // namespace parity

@@ -19,7 +19,7 @@ using tf::index_t;
 struct outcome {
   double flops = 0;
   double value = 0;
-  bool at_chance = false;  ///< not clearly better than knowing nothing: no line learns from it
+  bool at_chance = false;  ///< not clearly better than without looking: no line learns from it
 };
 
 enum class better { less, more };

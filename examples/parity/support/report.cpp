@@ -176,7 +176,7 @@ std::string about_trainings(const settings& s) {
          " solver steps; codes are drawn at temperature 1. One seed, averaged weights.";
 }
 
-/// "16.62 ± 0.71" of a JSON file.
+/// "16.6 ± 0.7" of a JSON file.
 std::string with_error(const nlohmann::json& json, const std::string& key, int digits) {
   return support::with_error(json.value(key, nothing), json.value(key + "_error", nothing), digits);
 }
@@ -283,12 +283,10 @@ void save_report(const fs::path& folder, const support::json_store& store, const
       "reached. The interval draws Transfusion's trainings with replacement, 1000 times, and follows their lines "
       "wherever they have that value; that Chameleon's value is uncertain too, and that there is one seed, is not in "
       "it. Where there are not three points for a line, or Transfusion's has the value "
-      "outside its trainings, that stands in place of a number. Trainings at chance, whose interval does not lie "
-      "better than what knows nothing has, are in no line and do not count as reached: a tenth of captions right, one "
-      "in " +
-      std::to_string(eyes::classes) +
-      " named as asked, none drawn as asked, the CIDEr-D of a model's captions against other scenes' and the "
-      "similarity of its pictures to other prompts.");
+      "outside its trainings, that stands in place of a number. Trainings at chance are in no line and do not "
+      "count as reached: those whose gain over a model that does not look has an interval that goes down to 0. Such a "
+      "model ranks one caption of ten rightly; else it is the training's own captions beside other scenes, or its own "
+      "pictures beside other prompts.");
   report.table(ratios_table(results));
   if (const std::string text = missing_ratios(results); !text.empty()) report.paragraph(text);
   for (const measure& m : measures()) add_chart(report, folder, m, results);

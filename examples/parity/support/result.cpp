@@ -63,10 +63,8 @@ const std::vector<measure>& measures() {
 
 std::vector<outcome> outcomes(std::span<const result> results, family who, const measure& m) {
   const auto at_chance = [&](const result& r) {
-    const auto chance = r.measures.find(m.name + "_chance");
-    if (chance == r.measures.end()) return false;
-    return m.way == better::less ? r.measures.at(m.name + "_high") >= chance->second
-                                 : r.measures.at(m.name + "_low") <= chance->second;
+    const auto gain = r.measures.find(m.name + "_gain_low");
+    return gain != r.measures.end() && gain->second <= 0;
   };
   std::vector<outcome> some;
   for (const result& r : results)

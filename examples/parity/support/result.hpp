@@ -37,8 +37,8 @@ std::vector<planned> grid(const settings& s);
 /// What a training has come to.
 struct result {
   planned what;
-  /// By name; beside a measure "m" perhaps "m_low" and "m_high", the ends of its 95 % interval, with them "m_chance",
-  /// what knows nothing comes to, or "m_error", its standard error.
+  /// By name; beside a measure "m" perhaps "m_low" and "m_high", the ends of its 95 % interval, with them
+  /// "m_gain_low", the low end of its gain over a model that does not look, or "m_error", its standard error.
   std::map<std::string, double> measures;
   std::string pictures;  ///< a file beside the result's: a strip of drawn scenes
   nlohmann::json settings;
@@ -64,8 +64,8 @@ struct measure {
 /// In the order of the tables.
 const std::vector<measure>& measures();
 
-/// One measure of all trainings of a family. At chance are those whose interval does not lie better than the chance
-/// that their result states.
+/// One measure of all trainings of a family. At chance are those whose result states a gain over a model that does not
+/// look that may be none.
 std::vector<outcome> outcomes(std::span<const result> results, family who, const measure& m);
 
 }  // namespace parity

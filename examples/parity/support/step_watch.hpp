@@ -7,7 +7,7 @@
 
 namespace parity {
 
-/// Hears of each step of a training, with the loss that is learnt.
+/// Hears of each step of a training, with a loss: all of a model's, the absolute error of an autoencoder's pixels.
 using step_watch = std::function<void(transfusion::index_t step, double loss)>;
 
 }  // namespace parity

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,12 +24,20 @@
 // Training and measuring either family: included by the two files that each compile one.
 namespace parity::detail {
 
-/// The measure, the ends of its 95 % interval over items, and what knows nothing would have.
-inline void put(result& r, const std::string& name, const tf::bootstrap_result& b, std::optional<double> chance = {}) {
+/// The measure and the ends of its 95 % interval over items.
+inline void put(result& r, const std::string& name, const tf::bootstrap_result& b) {
   r.measures[name] = b.value;
   r.measures[name + "_low"] = b.low;
   r.measures[name + "_high"] = b.high;
-  if (chance) r.measures[name + "_chance"] = *chance;
+}
+
+/// A measure that is the mean of scores, and the low end of its gain over the scores of the same items without looking.
+inline void put(result& r, const std::string& name, const std::vector<double>& scores,
+                const std::vector<double>& without_looking) {
+  std::vector<double> gains;
+  for (std::size_t i = 0; i < scores.size(); ++i) gains.push_back(scores[i] - without_looking[i]);
+  put(r, name, tf::bootstrap_mean(scores));
+  r.measures[name + "_gain_low"] = tf::bootstrap_mean(gains).low;
 }
 
 /// Trains from where the training was broken off, or from the beginning.
@@ -39,6 +47,7 @@ void train(tf::trainer<Model>& trainer, const lab& l, const planned& p, const st
   if (const auto counted = counted_before(l.set, l.store, p)) {
     trainer.resume(checkpoint_file(l.store, p).string());
     r.measures = *counted;
+    trainer.set_metadata(checkpoint_metadata(r));  // that of the file, which is written again without another step
   }
   const double before = r.measures["seconds"];
   const support::stopwatch clock;
@@ -105,9 +114,11 @@ template <class Model>
 void rank_captions(Model& m, const lab& l, const planned& p, result& r) {
   std::vector<tf::document> documents;
   std::vector<std::size_t> options;
+  std::vector<double> by_chance;
   for (index_t i = 0; i < l.set.read; ++i) {
     const auto texts = l.data.candidates(i);
     options.push_back(texts.size());
+    by_chance.push_back(1.0 / static_cast<double>(texts.size()));
     for (const tf::text& t : texts)
       documents.push_back({l.data.held_out()[static_cast<std::size_t>(i)].item(p.who), t});
   }
@@ -118,13 +129,11 @@ void rank_captions(Model& m, const lab& l, const planned& p, result& r) {
     items.emplace_back();  // the first option is the right one
     for (std::size_t n = 0; n < count; ++n) items.back().options.push_back({*next++});
   }
-  double chance = 0;
-  for (const std::size_t count : options) chance += 1.0 / static_cast<double>(count * options.size());
-  put(r, "ranked", tf::bootstrap_mean(tf::ranked_accuracy(items).right), chance);
+  put(r, "ranked", tf::ranked_accuracy(items).right, by_chance);
 }
 
-/// Captions that the model writes of held-out scenes, word by word the likeliest, against the true ones. By chance they
-/// are as like those of other scenes.
+/// Captions that the model writes of held-out scenes, word by word the likeliest, against the true ones; without
+/// looking they are as like those of other scenes.
 template <class Model>
 void write_captions(const Model& m, const lab& l, const planned& p, result& r) {
   constexpr index_t longest = settings::most_words + 4;
@@ -143,10 +152,10 @@ void write_captions(const Model& m, const lab& l, const planned& p, result& r) {
   }
   const auto found = tf::cider_d(written, meant);
   std::rotate(meant.begin(), meant.begin() + 1, meant.end());
-  put(r, "cider", tf::bootstrap_mean(found.each), tf::cider_d(written, meant).mean);
+  put(r, "cider", found.each, tf::cider_d(written, meant).each);
 }
 
-/// Latents or codes drawn from prompts, as pictures.
+/// Latents or codes drawn from prompts, as pictures with values within [-1, 1].
 template <class Model>
 std::vector<scenes::drawn_picture> draw(const Model& m, const lab& l, const planned& p,
                                         const std::vector<scenes::prompt>& prompts, std::uint64_t seed) {
@@ -163,8 +172,10 @@ std::vector<scenes::drawn_picture> draw(const Model& m, const lab& l, const plan
   std::vector<tf::image> items;
   for (tf::document& d : generated(m, o, requests)) items.push_back(std::get<tf::image>(std::move(d.segments.back())));
   std::vector<scenes::drawn_picture> drawn;
-  for (tf::image& picture : (codes ? l.vq : l.vae).decode(items))
+  for (tf::image& picture : (codes ? l.vq : l.vae).decode(items)) {
+    for (float& v : picture.values) v = std::clamp(v, -1.0f, 1.0f);
     drawn.push_back({prompts[drawn.size()], std::move(picture)});
+  }
   return drawn;
 }
 
@@ -179,8 +190,7 @@ void look_at_scenes(const Model& m, const lab& l, const planned& p, result& r) {
   const auto distance = l.seen.frechet(pictures);
   r.measures["frechet"] = distance.value;
   r.measures["frechet_error"] = distance.standard_error;
-  put(r, "similarity", tf::bootstrap_mean(l.seen.similarity(drawn)),
-      tf::item_scores::of(l.seen.similarity(exchanged(drawn))).mean);
+  put(r, "similarity", l.seen.similarity(drawn), l.seen.similarity(exchanged(drawn, 1)));
 }
 
 /// How often single objects are drawn as asked; the first of them are kept.
@@ -189,14 +199,16 @@ void look_at_objects(const Model& m, const lab& l, const planned& p, result& r) 
   std::vector<scenes::prompt> asked;
   for (index_t i = 0; i < l.set.drawn; ++i) asked.push_back(single_prompt(i));
   const auto drawn = draw(m, l, p, asked, 2 * l.set.seed + 1);
-  std::vector<double> right;
+  const auto right = [](const std::vector<scenes::drawn_picture>& all) {
+    std::vector<double> scores;
+    for (const auto& d : all) scores.push_back(is_right(d.asked, d.picture) ? 1 : 0);
+    return scores;
+  };
+  put(r, "right", right(drawn), right(exchanged(drawn, 2)));  // every second prompt names a colour
   std::vector<scenes::drawn_picture> coloured;
-  for (const auto& d : drawn) {
-    right.push_back(is_right(d.asked, d.picture) ? 1 : 0);
-    if (d.asked.nouns.front().tint) coloured.push_back(d);
-  }
-  put(r, "right", tf::bootstrap_mean(right), 0.0);
-  put(r, "judged", tf::bootstrap_mean(l.seen.named(coloured)), 1.0 / eyes::classes);
+  std::copy_if(drawn.begin(), drawn.end(), std::back_inserter(coloured),
+               [](const auto& d) { return d.asked.nouns.front().tint.has_value(); });
+  put(r, "judged", l.seen.named(coloured), l.seen.named(exchanged(coloured, 1)));
   std::vector<tf::image> shown;
   for (std::size_t i = 0; i < shown_prompts().size(); ++i) shown.push_back(coloured[i].picture);
   r.pictures = p.name() + ".png";
