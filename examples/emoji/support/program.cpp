@@ -175,8 +175,7 @@ void check_folder(const settings& s, const data& d) {
   found_of(s.classifier_stage());
   const bool trains_vae = s.vae.empty();
   const fs::path vae_file = trains_vae ? s.vae_stage().file : s.vae;
-  if (trains_vae) found_of(s.vae_stage());
-  if (trains_vae && s.vae_stage().is_begun())
+  if (trains_vae && found_of(s.vae_stage()) == s.vae_stage().part())
     tf::require<tf::config_error>(s.classifier_stage().is_done(), s.vae_stage().part().string(),
                                   ": found without its classifier ", s.classifier_stage().file.string(), begin_anew);
   const bool has_vae = fs::exists(vae_file);

@@ -232,7 +232,8 @@ void save_report(const settings& s, const data& d, const test_items& items, cons
           std::to_string(items.seen.size() + items.tones.size()) + " pictures drawn from names (" +
           std::to_string(items.seen.size()) + " seen, " + std::to_string(items.tones.size()) +
           " held-out combinations) and the font's pictures of the same names; so few make it larger than many would. "
-          "± is its standard error, by bootstrap over the pictures drawn. Skin tone: the skin of an emoji is where the "
+          "± is its standard error, by bootstrap over the names, each with both of its pictures. Skin tone: the skin "
+          "of an emoji is where the "
           "font's five pictures of it differ; there the drawn picture's mean colour must be nearest to the font's of "
           "the tone asked for. Ranked names: log P(name | picture), for a combination among the five tones of its "
           "emoji and of another emoji, else among ten names, of its group where that has 20. Intervals: 95 % by "
