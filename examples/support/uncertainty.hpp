@@ -5,7 +5,7 @@
 
 #include "support/report.hpp"
 #include "transfusion/metric/bootstrap.hpp"
-#include "transfusion/metric/frechet_bootstrap.hpp"
+#include "transfusion/metric/frechet_result.hpp"
 
 // Measures as reports show them, with how sure they are.
 namespace support {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "support/device.hpp"
+#include "transfusion/metric/frechet_bootstrap.hpp"
 #include "transfusion/metric/likelihood.hpp"
 
 namespace fashion {

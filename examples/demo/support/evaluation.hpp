@@ -6,7 +6,8 @@
 
 #include "demo/support/fashion.hpp"
 #include "support/judge.hpp"
-#include "transfusion/metric/frechet_bootstrap.hpp"
+#include "transfusion/metric/bootstrap.hpp"
+#include "transfusion/metric/frechet_result.hpp"
 
 namespace fashion {
 

@@ -9,7 +9,7 @@
 #include "support/grid.hpp"
 #include "transfusion/autoencoder/latent_scale.hpp"
 #include "transfusion/metric/bootstrap.hpp"
-#include "transfusion/metric/frechet_bootstrap.hpp"
+#include "transfusion/metric/frechet_result.hpp"
 
 namespace emoji {
 

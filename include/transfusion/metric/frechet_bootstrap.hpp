@@ -7,15 +7,9 @@
 
 #include "transfusion/metric/bootstrap.hpp"
 #include "transfusion/metric/frechet.hpp"
+#include "transfusion/metric/frechet_result.hpp"
 
 namespace transfusion {
-
-/// A Fréchet distance and its standard error over samples. It has no interval: a resample repeats samples, which takes
-/// it away from the reference, so that the whole interval can lie above the distance.
-struct frechet_result {
-  double value = 0;
-  double standard_error = 0;
-};
 
 /// Mean and covariance of the samples with these indices, a vector of features each. Throws config_error on no samples,
 /// and what frechet_statistics::add throws.
