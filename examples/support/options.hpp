@@ -24,6 +24,14 @@ CLI::Option* add_within(CLI::App& app, const std::string& name, T& member, std::
   return app.add_option(name, member, about)->capture_default_str()->check(CLI::Range(low, high));
 }
 
+/// The sizes of a transformer.
+template <class T>
+void add_transformer(CLI::App& app, T& layers, T& width, T& heads) {
+  add_positive(app, "--layers", layers, "Transformer blocks");
+  add_positive(app, "--width", width, "Width of the transformer");
+  add_positive(app, "--heads", heads, "Attention heads");
+}
+
 /// The flag --quick of a program, which gives other values to the options that are not given.
 class quick_run {
  public:

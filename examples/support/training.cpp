@@ -12,9 +12,7 @@ void run_settings::add_to(CLI::App& app) {
   add_positive(app, "--minutes", minutes, "Time to train where --steps is not given");
   add_positive(app, "--pairs", pairs, "Pictures with captions a step");
   add_positive(app, "--rate", rate, "Peak learning rate");
-  add_positive(app, "--layers", layers, "Transformer blocks");
-  add_positive(app, "--width", width, "Width of the transformer");
-  add_positive(app, "--heads", heads, "Attention heads");
+  add_transformer(app, layers, width, heads);
   add_positive(app, "--patch", patch, "Pixels a side of a patch");
   app.add_flag("--resume", resume, "Go on from the checkpoint; give the run's own --steps and --seed")->needs(total);
 }

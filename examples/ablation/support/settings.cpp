@@ -35,9 +35,7 @@ void settings::add_to(CLI::App& app, const std::vector<std::string>& experiments
   support::add_positive(app, "--steps", steps, "Optimiser steps of each training");
   support::add_positive(app, "--pairs", pairs, "Picture-caption pairs a step");
   support::add_positive(app, "--rate", rate, "Peak learning rate");
-  support::add_positive(app, "--layers", layers, "Transformer blocks");
-  support::add_positive(app, "--width", width, "Width of the transformer");
-  support::add_positive(app, "--heads", heads, "Attention heads");
+  support::add_transformer(app, layers, width, heads);
   const CLI::Validator in_groups(
       [](const std::string& v) {
         return std::atoll(v.c_str()) % 8 == 0 ? std::string() : "found " + v + ", expected a multiple of 8";

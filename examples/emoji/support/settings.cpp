@@ -46,9 +46,7 @@ void settings::add_to(CLI::App& app) {
   steps("--steps", drawer.steps);
   add_positive(app, "--pairs", drawer.pairs, "Documents a step");
   add_positive(app, "--rate", drawer.rate, "Peak learning rate");
-  add_positive(app, "--layers", drawer.layers, "Transformer blocks");
-  add_positive(app, "--width", drawer.width, "Width of the transformer");
-  add_positive(app, "--heads", drawer.heads, "Attention heads");
+  support::add_transformer(app, drawer.layers, drawer.width, drawer.heads);
   app.add_option("--patch", drawer.patch, "Latent pixels a side of a patch")
       ->capture_default_str()
       ->check(CLI::IsMember({1, 2, 4, 8}));

@@ -48,9 +48,7 @@ void settings::add_to(CLI::App& app) {
   support::add_positive(app, "--text-rows", text_rows, "Tokens of text a step, marks included");
   support::add_positive(app, "--pair-share", pair_share, "Tokens of pairs in the mixture for each token of text");
   support::add_positive(app, "--rate", rate, "Peak learning rate");
-  support::add_positive(app, "--layers", layers, "Transformer blocks");
-  support::add_positive(app, "--width", width, "Width of the transformer");
-  support::add_positive(app, "--heads", heads, "Attention heads");
+  support::add_transformer(app, layers, width, heads);
   support::add_positive(app, "--patch", patch, "Pixels a side of a patch");
   support::add_positive(app, "--read", read, "Bytes of held-out text to measure");
   support::add_within(app, "--read-pairs", read_pairs, 2, 100000, "Held-out pairs to measure");
